@@ -1,7 +1,6 @@
-//! Three nodes in one process, on a network that is simulated: one serves all keys, and every one
-//! of them knows it.
+//! Three nodes in one process on a simulated network: one serves all keys, and all of them locate it.
 
-#![allow(clippy::print_stdout, clippy::expect_used)] // An example talks, and its settings are its own.
+#![allow(clippy::print_stdout, clippy::expect_used)] // An example prints, and its settings are constants.
 
 use gm_clock::NetId;
 use gm_codec::{FrameCodec, Key, Keyring, Limits};
@@ -11,33 +10,33 @@ use gm_node::{NodeCommand, NodeConfig, NodeMachine, StoredState, Wait, Write, Wr
 use gm_sim::{Location, Network, NodeIndex, StartContext, World};
 use std::{error::Error, time::Duration};
 
-fn node(birth: &StartContext) -> NodeMachine<MemoryStore> {
-    let keyring = Keyring::new(Key::new([7; 32])); // of a real one, all bytes are random
+fn node(context: &StartContext) -> NodeMachine<MemoryStore> {
+    let keyring = Keyring::new(Key::new([7; 32])); // a real key is random
     let codec =
         FrameCodec::new("example".parse().expect("a name"), keyring, Limits::default()).expect("limits");
-    let (config, store) = (NodeConfig::new(birth.location.id), MemoryStore::ephemeral());
-    NodeMachine::new(config, codec, store, StoredState::default(), birth.seed, birth.now)
+    let (config, store) = (NodeConfig::new(context.location.id), MemoryStore::ephemeral());
+    NodeMachine::new(config, codec, store, StoredState::default(), context.seed, context.now)
         .expect("a configuration")
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let place = |ip: &str| Ok::<_, Box<dyn Error>>(Location { id: ip.parse::<NetId>()?, island: 0, site: 0 });
-    let places = [place("10.0.0.1:29999")?, place("10.0.0.2:29999")?, place("10.0.0.3:29999")?];
-    let mut world = World::new(1, Network::default(), &places, node);
+    let location =
+        |ip: &str| Ok::<_, Box<dyn Error>>(Location { id: ip.parse::<NetId>()?, island: 0, site: 0 });
+    let locations = [location("10.0.0.1:29999")?, location("10.0.0.2:29999")?, location("10.0.0.3:29999")?];
+    let mut world = World::new(1, Network::default(), &locations, node);
     world.start_all();
     let group: GroupName = "Customers".parse()?;
     let serve = Change::Serve { range: KeyRange::WHOLE, port: Some(5432), priority: 1 };
-    for (at, what) in
+    for (index, kind) in
         [(0, WriteKind::Change(vec![serve])), (1, WriteKind::Join(vec![])), (2, WriteKind::Join(vec![]))]
     {
-        let write =
-            Write { tag: 0, group: group.clone(), kind: what, wait: Wait::all(Duration::from_secs(1)) };
-        world.command(NodeIndex(at), NodeCommand::Write(write));
+        let write = Write { tag: 0, group: group.clone(), kind, wait: Wait::all(Duration::from_secs(1)) };
+        world.command(NodeIndex(index), NodeCommand::Write(write));
     }
     world.run_for(Duration::from_secs(2));
-    for at in world.indices() {
-        let view = world.machine(at).and_then(|node| node.view(&group)).ok_or("not a member")?;
-        println!("{at}: key 4711 is served by {:?}", view.first_owner(4711).ok_or("nobody")?.member);
+    for index in world.indices() {
+        let view = world.machine(index).and_then(|node| node.view(&group)).ok_or("not a member")?;
+        println!("{index}: key 4711 is served by {:?}", view.first_owner(4711).ok_or("no owner")?.member);
     }
     Ok(())
 }

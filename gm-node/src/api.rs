@@ -1,15 +1,15 @@
-//! What a daemon says to whoever asks it, as JSON: one shape for each answer, the same for the
-//! routes and for `--json` of every command. Knows nothing of sockets and of who asks.
+//! The JSON shapes of the daemon's HTTP API over its Unix socket. Each route has one shape of
+//! answer, and `--json` of every command prints the same shape.
 //!
 //! ```text
 //! GET  /v1/status                        DaemonStatus
 //! GET  /v1/groups                        [GroupInfo]
 //! GET  /v1/groups/{g}                    GroupInfo
 //! GET  /v1/groups/{g}/members            MemberList
-//! GET  /v1/groups/{g}/topology?op=add    ItemList        op: add, get, or none for both
+//! GET  /v1/groups/{g}/topology?op=add    ItemList        op: add, get, or both if it is left out
 //! GET  /v1/groups/{g}/coverage           Coverage
 //! GET  /v1/groups/{g}/locate?key=K       OwnerList       or ?bytes=TEXT
-//! GET  /v1/groups/{g}/watch              one GroupChange a line, the first what is there already
+//! GET  /v1/groups/{g}/watch              one GroupChange per line; the present state comes first
 //! GET  /v1/peers                         [PeerInfo]
 //! POST /v1/groups/{g}/join               JoinRequest   -> [WriteResult]
 //! POST /v1/groups/{g}/leave              LeaveRequest  -> [WriteResult]
@@ -19,21 +19,24 @@
 //! POST /v1/forget                        ForgetRequest -> [WriteResult]
 //! ```
 //! `{g}` is the group's name, percent-encoded. `members`, `topology`, `coverage` and `locate` take
-//! `fresh=MILLISECONDS`: the answer is given once the group was compared with another holder of it,
-//! or that time is over; what it is worth stands in its `sync`. Whatever is refused is answered
-//! with an [`ApiError`] and a status: 400 what cannot be understood, 404 a group that is not held,
-//! 409 a write that is refused, 503 a storage that refuses or a daemon that ends, 507 a bound that
-//! is reached: nothing was written. 500 with the kind `unknown`: it is not known whether the write
-//! stands. A wait that ends short is 200: the write stands.
+//! `fresh=MILLISECONDS`: the daemon answers once the group was compared with another host, or when
+//! that time is over; the `sync` of the answer tells which.
 //!
-//! `members`, `topology`, `coverage` and `locate` are sent as they are made, however long they are.
+//! A refused request is answered with an [`ApiError`] and one of these statuses: 400 for a request
+//! that cannot be parsed, 404 for a group that is not hosted, 409 for a write that is refused, 503
+//! for a failing storage or a daemon that is shutting down, 507 for a limit that is reached. In all
+//! of these cases nothing was written. Status 500 with the kind `unknown` means that the write may
+//! or may not stand. A wait that ends short is a 200: the write stands.
+//!
+//! Answers of `members`, `topology`, `coverage` and `locate` are streamed, whatever their length.
 //! With `Accept: application/x-ndjson` the first line is the answer with an empty list, which is
-//! its last field, and each further line one of that list. An answer that breaks off does not end
-//! as HTTP says.
+//! its last field, and each further line is one entry of that list. An answer that breaks off lacks
+//! the final chunk that HTTP requires.
 //!
-//! A connection carries one request of HTTP/1.1 or 1.0, whose body, of 16 MiB at most, comes with
-//! its `content-length` and not in chunks. The setting `api-timeout` says how long a client may
-//! take to send it (else 408), and to take more of the answer; only a watch waits for ever.
+//! A connection carries one request of HTTP/1.1 or 1.0. Its body, at most 16 MiB, needs a
+//! `content-length`; chunked bodies are refused. The setting `api-timeout` limits the time that a
+//! client may take to send the request (else 408), and to read more of the answer; only a watch
+//! waits for its reader without limit.
 
 mod read;
 mod write;
@@ -43,12 +46,40 @@ use serde::{Deserialize, Serialize};
 pub use read::*;
 pub use write::*;
 
-/// Why something was refused.
+/// A refusal or failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiError {
-    /// In words: what happened, to whom, and what mends it.
+    /// Text for people: the cause, the nodes or groups affected, and the remedy.
     pub error: String,
-    /// For programs: `usage`, `unknown-group`, `refused`, `identity-conflict`, `storage`, `bound`;
-    /// `unknown` if it is not known whether a write stands.
-    pub kind: String,
+    /// Class of the failure, for programs.
+    pub kind: ErrorKind,
+}
+
+/// Class of a failure. The daemon returns the kinds up to `Unknown`; the command line adds the
+/// others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorKind {
+    /// The request or the command line is not understood.
+    Usage,
+    /// This node does not host the group.
+    UnknownGroup,
+    /// The write is invalid in the present state, or the daemon is shutting down.
+    Refused,
+    /// Another node writes under this node's identity, so this node has paused its own writes.
+    IdentityConflict,
+    /// The storage failed.
+    Storage,
+    /// A configured limit is reached.
+    Limit,
+    /// The write may or may not stand.
+    Unknown,
+    /// No daemon answers.
+    Unreachable,
+    /// A wait of the command line reached its deadline.
+    TimedOut,
+    /// The answer cannot be printed.
+    Output,
+    /// The operating system refused a call that the command needs.
+    System,
 }

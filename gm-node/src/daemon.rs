@@ -1,14 +1,16 @@
-//! The daemon: a node on sockets, told by flags, environment and a file what to do, and asked over
-//! a Unix socket how it stands. Knows nothing of the command line that asks it.
+//! The daemon: a node on sockets, configured by flags, environment variables and a file, and
+//! controlled through a Unix socket.
 //!
-//! `daemon/config.rs`: what it is told; `daemon/lifecycle.rs`: from start to end;
-//! `daemon/socket.rs`, `daemon/connection_limit.rs`, `daemon/http.rs`, `daemon/routes.rs`: what it
-//! is asked; `daemon/event_log.rs`, `daemon/log.rs`, `daemon/problem_texts.rs`,
-//! `daemon/multicast.rs`: what it says; `daemon/startup_groups.rs`, `daemon/reload.rs`,
-//! `daemon/notify.rs`: what it does besides; `daemon/offline.rs`: its directory as text.
-//! `daemon/signals.rs`, `daemon/shutdown.rs`: when and how it ends; `daemon/configured_ranges.rs`:
-//! what `daemon/startup_groups.rs` remembers; `daemon/problems.rs`, `daemon/address_check.rs`,
-//! `daemon/descriptors.rs`, `daemon/permission_warnings.rs`: what an operator should look at.
+//! - Configuration: `daemon/config.rs`.
+//! - Start, run, shutdown: `daemon/lifecycle.rs`, `daemon/signals.rs`, `daemon/shutdown.rs`,
+//!   `daemon/reload.rs`, `daemon/startup_groups.rs`, `daemon/configured_ranges.rs`,
+//!   `daemon/notify.rs`, `daemon/stdin.rs`.
+//! - Control socket: `daemon/socket.rs`, `daemon/connection_limit.rs`, `daemon/http.rs`,
+//!   `daemon/routes.rs`.
+//! - Log and warnings: `daemon/log.rs`, `daemon/event_log.rs`, `daemon/problem_texts.rs`,
+//!   `daemon/problems.rs`, `daemon/multicast.rs`, `daemon/address_check.rs`,
+//!   `daemon/descriptors.rs`, `daemon/permission_warnings.rs`.
+//! - Commands that need no running daemon: `daemon/offline.rs`.
 
 mod address_check;
 pub(crate) mod config;
@@ -42,63 +44,63 @@ pub(crate) use offline::{dump, keygen, restore};
 
 use crate::Global;
 
-/// How long tasks may take to end once the daemon has.
+/// Time limit for the remaining tasks once the daemon has ended.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(500);
 
-/// Settings in the environment, for the help.
-pub(crate) fn help() -> String {
-    config::environment_help()
+/// Text after the long help: the settings in the environment, and an example.
+pub(crate) fn help(example: &str) -> String {
+    format!("{}\n\n{example}", config::environment_help())
 }
 
-/// Runs it until it is told to end.
+/// Runs the daemon until a signal ends it.
 pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
-    let mut troubles = Vec::new();
-    let layers = Layers::gather(global, flags, &environment(), &mut troubles);
-    let effective = match ResolvedConfig::resolve(&layers, Some(&resolve_by_system), troubles) {
+    let mut errors = Vec::new();
+    let layers = Layers::gather(global, flags, &environment(), &mut errors);
+    let effective = match ResolvedConfig::resolve(&layers, Some(&resolve_by_system), errors) {
         Ok(effective) => effective,
-        Err(troubles) => return report_errors(&troubles, global.json),
+        Err(errors) => return report_errors(&errors, global.json),
     };
     let log = log::Log::start(effective.log);
     descriptors::raise_limit();
-    // One for the node, one for who asks: an answer of megabytes does not hold up the node.
+    // One thread for the node and one for requests, so that a long answer does not delay the node.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            let why = format!("the system gives no threads: {error}");
+            let why = format!("cannot start threads: {error}");
             return report_errors(&[DaemonError::Refused(why)], global.json);
         }
     };
-    let told = reload::ReloadContext { global: global.clone(), flags: flags.clone(), layers, log };
-    let ended = runtime.block_on(lifecycle::run_node(effective, told));
-    // A thread that hangs in the disk or in a file ends with the process, and is not waited for.
+    let context = reload::ReloadContext { global: global.clone(), flags: flags.clone(), layers, log };
+    let ended = runtime.block_on(lifecycle::run_node(effective, context));
+    // A thread that hangs in file I/O ends with the process.
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
     match ended {
         Ok(code) => code,
-        Err(trouble) => report_errors(&[trouble], global.json),
+        Err(error) => report_errors(&[error], global.json),
     }
 }
 
-/// Says what it would do, and who says so.
+/// Prints the settings that `run` would use, and their sources.
 pub(crate) fn check(global: &Global, flags: &Flags) -> ExitCode {
-    let mut troubles = Vec::new();
-    let layers = Layers::gather(global, flags, &environment(), &mut troubles);
+    let mut errors = Vec::new();
+    let layers = Layers::gather(global, flags, &environment(), &mut errors);
     let rows = rows(&layers);
-    let mut effective = ResolvedConfig::resolve(&layers, Some(&resolve_by_system), troubles);
+    let mut effective = ResolvedConfig::resolve(&layers, Some(&resolve_by_system), errors);
     if let Ok(effective) = &mut effective {
         effective
             .warnings
             .extend(permission_warnings::permission_warnings(effective, layers.config.as_deref()));
     }
     let text = if global.json { as_json(&rows, &effective) } else { as_table(&rows, &effective) };
-    if let Err(trouble) = offline::print(&text) {
-        return report_errors(&[trouble], global.json);
+    if let Err(error) = offline::print(&text) {
+        return report_errors(&[error], global.json);
     }
     match effective {
         Ok(_) => ExitCode::SUCCESS,
-        // They stand in what was printed.
-        Err(troubles) if global.json => exit_code(&troubles),
-        Err(troubles) => report_errors(&troubles, false),
+        // The JSON contains them.
+        Err(errors) if global.json => exit_code(&errors),
+        Err(errors) => report_errors(&errors, false),
     }
 }
 
@@ -107,7 +109,7 @@ type CheckResult = Result<ResolvedConfig, Vec<DaemonError>>;
 fn as_json(rows: &[config::SettingRow], effective: &CheckResult) -> String {
     let (warnings, errors): (Vec<String>, Vec<String>) = match effective {
         Ok(effective) => (effective.warnings.clone(), Vec::new()),
-        Err(troubles) => (Vec::new(), troubles.iter().map(ToString::to_string).collect()),
+        Err(errors) => (Vec::new(), errors.iter().map(ToString::to_string).collect()),
     };
     format!("{}\n", serde_json::json!({ "settings": rows, "warnings": warnings, "errors": errors }))
 }

@@ -1,9 +1,8 @@
-//! Files that an operator or a data directory names: opened without waiting for anybody, regular
-//! ones only, and read up to a bound. Knows nothing of what is in them.
+//! Opens and reads files that an operator named or that are in a data directory: only regular files, up
+//! to a size limit, without blocking.
 //!
-//! A FIFO blocks whoever opens it, a device may take the opening for a command, and a mount whose
-//! server is gone answers nobody: so what is no regular file is refused, and [`run_within`] gives
-//! up waiting.
+//! Opening a FIFO blocks, opening a device may trigger an action, and a mount whose server is gone never
+//! responds. So only regular files are opened, and [`run_within`] stops waiting after a time limit.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -13,17 +12,16 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-/// Calls that may hang at one time; one more is refused.
+/// Maximum number of hanging calls. Further calls are refused.
 const MAX_HANGING: usize = 4;
 
-/// Opens a regular file. What is there already is never waited for; whether a file that is not
-/// there is made, the options say.
+/// Opens a regular file without blocking. The options decide whether a missing file is created.
 ///
 /// # Errors
-/// What the system said, or that it is no regular file, with what to do.
+/// The error of the operating system, or that the path is not a regular file, with a remedy.
 pub fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     match fs::metadata(path) {
-        // A device is not even opened: for some that is a command.
+        // Opening some devices triggers an action, so devices are refused before they are opened.
         Ok(meta) => check_regular(&meta)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -34,69 +32,67 @@ pub fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> 
         rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
     );
     let file = options.open(path)?;
-    // It may be another one by now.
+    // The file may have been replaced since the first check.
     check_regular(&file.metadata()?)?;
     Ok(file)
 }
 
-/// Reads a regular file of at most so many bytes. Also returns what the system says of the file
-/// that was read.
+/// Reads a regular file of at most `max_bytes` bytes, and returns its metadata too.
 ///
 /// # Errors
-/// What the system said, that it is no regular file, or that it is larger.
-pub fn read_regular(path: &Path, most: u64) -> io::Result<(Vec<u8>, Metadata)> {
+/// The error of the operating system, or that the file is not regular, or too large.
+pub fn read_regular(path: &Path, max_bytes: u64) -> io::Result<(Vec<u8>, Metadata)> {
     let file = open_regular(path, OpenOptions::new().read(true))?;
     let meta = file.metadata()?;
-    if meta.len() > most {
-        return Err(too_large(most));
+    if meta.len() > max_bytes {
+        return Err(too_large(max_bytes));
     }
-    Ok((read_bounded(file, most)?, meta))
+    Ok((read_bounded(file, max_bytes)?, meta))
 }
 
-/// Reads to the end, and at most so many bytes.
+/// Reads to the end, but at most `max_bytes` bytes.
 ///
 /// # Errors
-/// What the system said, or [`FileTooLarge`](io::ErrorKind::FileTooLarge).
-pub fn read_bounded(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
+/// The error of the reader, or [`FileTooLarge`](io::ErrorKind::FileTooLarge).
+pub fn read_bounded(from: impl Read, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(too_large(most));
+    from.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(too_large(max_bytes));
     }
     Ok(bytes)
 }
 
-/// As [`read_bounded`], of text.
+/// Reads text as [`read_bounded`] does.
 ///
 /// # Errors
-/// As [`read_bounded`], or that it is not UTF-8.
-pub fn read_bounded_text(from: impl Read, most: u64) -> io::Result<String> {
-    utf8_text(read_bounded(from, most)?)
+/// As [`read_bounded`], or that the text is not UTF-8.
+pub fn read_bounded_text(from: impl Read, max_bytes: u64) -> io::Result<String> {
+    utf8_text(read_bounded(from, max_bytes)?)
 }
 
-/// Bytes as text.
+/// Converts bytes to text.
 ///
 /// # Errors
-/// That they are not UTF-8.
+/// The bytes are not UTF-8.
 pub fn utf8_text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-/// Does something with files in a thread of its own, and waits for it so long. A thread that hangs
-/// stays until the system lets it go or the process ends.
+/// Runs `work` on a thread of its own and waits up to `timeout` for its result. A thread that hangs
+/// remains until its system call returns or the process ends.
 ///
 /// # Errors
-/// That nothing came of it in time, that several others hang already, or that the system gives no
-/// thread.
+/// The time limit has passed, several earlier calls hang, or no thread can be started.
 pub fn run_within<T: Send + 'static>(
-    time: Duration,
+    timeout: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
-    let hang = HANGING.load(Ordering::Acquire);
-    if hang >= MAX_HANGING {
+    let hanging = HANGING.load(Ordering::Acquire);
+    if hanging >= MAX_HANGING {
         return Err(io::Error::new(
             io::ErrorKind::ResourceBusy,
-            format!("{hang} earlier reads still wait for a file system that does not answer"),
+            format!("{hanging} earlier reads still wait for a file system that does not respond"),
         ));
     }
     let call = Arc::new(AtomicU8::new(RUNNING));
@@ -105,34 +101,34 @@ pub fn run_within<T: Send + 'static>(
     std::thread::Builder::new().name("gm-file".to_owned()).spawn(move || {
         let worked = work();
         drop(ending);
-        // Nobody may wait for it any longer.
+        // This fails if the caller has stopped waiting.
         let _ = done.send(worked);
     })?;
-    result.recv_timeout(time).map_err(|_| {
-        // Counted before it is marked: so whoever finds the mark finds it counted.
+    result.recv_timeout(timeout).map_err(|_| {
+        // Count the call before marking it, so that the thread that finds the mark may subtract.
         HANGING.fetch_add(1, Ordering::AcqRel);
         if call.compare_exchange(RUNNING, ABANDONED, Ordering::AcqRel, Ordering::Acquire).is_err() {
             HANGING.fetch_sub(1, Ordering::AcqRel);
         }
-        let seconds = time.as_secs_f64();
+        let seconds = timeout.as_secs_f64();
         io::Error::new(
             io::ErrorKind::TimedOut,
             format!(
-                "the file system does not answer within {seconds} s: is it a mount whose server is gone? Mend or unmount it"
+                "the file system does not respond within {seconds} s: is it a mount whose server is gone? Repair or unmount it"
             ),
         )
     })
 }
 
-/// Calls that were given up and have not ended yet.
+/// Number of abandoned calls that have not ended yet.
 static HANGING: AtomicUsize = AtomicUsize::new(0);
 
-/// How a call stands.
+/// States of a call.
 const RUNNING: u8 = 0;
 const ABANDONED: u8 = 1;
 const ENDED: u8 = 2;
 
-/// Notes that a call has ended, however it did.
+/// Marks a call as ended, also after a panic.
 struct EndOnDrop(Arc<AtomicU8>);
 
 impl Drop for EndOnDrop {
@@ -171,9 +167,13 @@ fn file_type_name(of: FileType) -> &'static str {
     if of.is_dir() { "a directory" } else { "something else" }
 }
 
-fn too_large(most: u64) -> io::Error {
-    let most = if most < 1 << 20 { format!("{} KiB", most >> 10) } else { format!("{} MiB", most >> 20) };
-    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {most}, and is not read"))
+fn too_large(max_bytes: u64) -> io::Error {
+    let max = if max_bytes < 1 << 20 {
+        format!("{} KiB", max_bytes >> 10)
+    } else {
+        format!("{} MiB", max_bytes >> 20)
+    };
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {max}, and is not read"))
 }
 
 #[cfg(test)]
@@ -199,7 +199,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_regular_file_is_refused_at_once_by_name() {
+    fn irregular_files_are_refused_by_name() {
         let scratch = Scratch::new("kinds");
         let fifo = scratch.0.join("fifo");
         assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_not_read() {
+    fn files_beyond_the_limit_are_not_read() {
         let scratch = Scratch::new("large");
         let file = scratch.0.join("file");
         let made = File::create(&file).unwrap();
@@ -231,13 +231,13 @@ mod tests {
         assert_eq!(error.to_string(), "it is larger than 64 KiB, and is not read");
         made.set_len(64 << 10).unwrap();
         assert_eq!(read_regular(&file, 64 << 10).unwrap().0.len(), 64 << 10);
-        // A stream says its length at its end only.
+        // The length of a stream is known only at its end.
         assert_eq!(read_bounded(io::repeat(7), 9).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(read_bounded(&b"123456789"[..], 9).unwrap(), b"123456789");
     }
 
     #[test]
-    fn what_hangs_is_given_up_and_only_some_may_hang() {
+    fn hanging_calls_are_abandoned_and_limited() {
         let (release, released) = std::sync::mpsc::channel::<()>();
         let released = Arc::new(std::sync::Mutex::new(released));
         for _ in 0..MAX_HANGING {

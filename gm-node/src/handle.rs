@@ -1,23 +1,23 @@
-//! A node on sockets, and a handle of it: what a program that embeds one calls. Knows no file, no
-//! flag and no route.
+//! Handle of a node on sockets, for programs that embed one.
 //!
-//! A [`Node`] is cheap to clone; when the last clone is dropped, or [stopped](Node::stop), the node
-//! ends. That is not leaving: others keep it as a member. Reads are answered from memory and give
-//! snapshots. A write is answered when it stands in the storage, and as many others have it as its
-//! [`Wait`](crate::Wait) says.
+//! A [`Node`] is cheap to clone. The node ends when the last clone is dropped, or when it is
+//! [stopped](Node::stop); it remains a member of its groups. Reads return snapshots from memory. A
+//! write returns when it is stored and as many members have acknowledged it as its
+//! [`Wait`](crate::Wait) requests.
 //!
 //! ```no_run
 //! use gm_broadcast::runtime::{Sockets, RuntimeSettings};
 //! use gm_codec::{FrameCodec, Key, Keyring, Limits};
 //! use gm_data::{GroupName, KeyRange};
-//! use gm_node::handle::Node;
 //! use gm_node::store::memory::MemoryStore;
-//! use gm_node::{Config, Stored, Wait};
+//! use gm_node::{Node, NodeConfig, StoredState, Wait};
 //!
 //! # async fn embed(key: [u8; 32]) -> Result<(), Box<dyn std::error::Error>> {
-//! let door = Sockets::open(&RuntimeSettings::default())?; // the default route's address, port 29999, multicast on
+//! // The address of the default route, port 29999, multicast on.
+//! let sockets = Sockets::open(&RuntimeSettings::default())?;
 //! let codec = FrameCodec::new("production".parse()?, Keyring::new(Key::new(key)), Limits::default())?;
-//! let node = Node::start(Config::for_sockets(&door), codec, MemoryStore::throw_away(), Stored::default(), door)?;
+//! let config = NodeConfig::for_sockets(&sockets);
+//! let node = Node::start(config, codec, MemoryStore::ephemeral(), StoredState::default(), sockets)?;
 //! let customers: GroupName = "Customers".parse()?;
 //! node.serve(&customers, KeyRange::new(0, 0x7fff_ffff)?, 5432, 1, Wait::NONE).await?;
 //! let owner = node.view(&customers).await?.and_then(|view| view.first_owner(4711));
@@ -28,9 +28,9 @@
 //! # }
 //! ```
 //!
-//! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: what can be asked;
-//! `handle/event_loop.rs`: the task that hears the node; `handle/health.rs`: what it remembers of
-//! what it heard; `handle/network.rs`: how it reaches others.
+//! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: the calls; `handle/event_loop.rs`: the task
+//! that dispatches the node's events; `handle/health.rs`: problems that the events reported;
+//! `handle/network.rs`: the state of the network.
 
 mod event_loop;
 mod health;
@@ -65,10 +65,10 @@ pub use network::{NetworkStatus, SeedStatus};
 pub use read::NodeStatus;
 pub use watch::{Changes, Watcher};
 
-/// The machine that is driven: a node with any storage.
+/// The node's state machine with any storage.
 pub type BoxedNodeMachine = NodeMachine<Box<dyn Store + Send>>;
 
-/// Events that wait for who wants them, at most; who is slower misses the oldest.
+/// Length of the queue of events. Slower receivers lose the oldest ones.
 const EVENT_QUEUE: usize = 1_024;
 
 impl<S: Store> RuntimeMachine for NodeMachine<S> {
@@ -82,35 +82,38 @@ impl<S: Store> RuntimeMachine for NodeMachine<S> {
 }
 
 impl NodeConfig {
-    /// The defaults for a node behind a door: its NetId, whether it multicasts, and the wall clock.
+    /// Defaults for a node on these sockets: its NetId, whether it multicasts, and the wall clock.
     #[must_use]
-    pub fn for_sockets(door: &Sockets) -> NodeConfig {
-        NodeConfig { broadcast: door.config(), unix_seconds: unix_seconds(), ..NodeConfig::new(door.me()) }
+    pub fn for_sockets(sockets: &Sockets) -> NodeConfig {
+        NodeConfig {
+            broadcast: sockets.config(),
+            unix_seconds: unix_seconds(),
+            ..NodeConfig::new(sockets.me())
+        }
     }
 }
 
-/// Why a service does not begin.
+/// Reason why a node does not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// A setting of the node.
+    /// A setting of the node is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The sockets or the system.
+    /// The sockets or the operating system failed.
     #[error(transparent)]
     Shell(#[from] RuntimeError),
 }
 
-/// Why something was not done, or is not known to be done.
+/// Error of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NodeError {
-    /// The node has ended, and the call never reached it: nothing was written.
+    /// The node has ended, and the call did not reach it: nothing was written.
     #[error("the node has ended")]
     Stopped,
-    /// The write was handed to the node, which ended before it answered: it may stand in the
-    /// storage, or not.
-    #[error("the node ended before it answered: it is not known whether the write stands")]
+    /// The node received the write and ended before it answered: the write may or may not be stored.
+    #[error("the node ended before it answered: the write may or may not stand")]
     Unknown,
-    /// It was refused. Nothing was changed.
+    /// The write was refused. Nothing was changed.
     #[error(transparent)]
     Refused(#[from] WriteError),
 }
@@ -121,7 +124,7 @@ impl From<Stopped> for NodeError {
     }
 }
 
-/// A handle of a running node.
+/// Handle of a running node.
 #[derive(Clone, Debug)]
 pub struct Node {
     inner: Arc<Inner>,
@@ -131,28 +134,28 @@ pub struct Node {
 struct Inner {
     shell: RuntimeHandle<BoxedNodeMachine>,
     shared: Arc<event_loop::LoopState>,
-    /// When the node's time began.
+    /// Start of the node's time.
     started_at: Instant,
     max_watchers: usize,
-    /// Events that a watcher is told at once, at most.
+    /// Maximum number of events of one difference.
     max_events: usize,
     tasks: Vec<AbortHandle>,
 }
 
 impl Node {
-    /// Starts a node with what its storage held, in a task of the current runtime.
+    /// Starts a node with the state that its storage held, in a task of the current tokio runtime.
     ///
     /// # Errors
-    /// A [`StartError`], which names the setting.
+    /// A [`StartError`], which names the setting to change.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O and time.
+    /// If it is called outside of a tokio runtime with I/O and time enabled.
     pub fn start(
         config: NodeConfig,
         codec: FrameCodec,
         store: impl Store + Send + 'static,
         stored: StoredState,
-        door: Sockets,
+        sockets: Sockets,
     ) -> Result<Node, StartError> {
         let woken = Arc::new(Notify::new());
         let mut store: Box<dyn Store + Send> = Box::new(store);
@@ -160,26 +163,27 @@ impl Node {
         store.set_waker(Box::new(move || waker.notify_one()));
         let (watchers, events) = (config.limits.watchers, config.limits.watch_events);
         let node = NodeMachine::new(config, codec, store, stored, entropy()?, Time::ZERO)?;
-        let born = Instant::now();
-        let (shell, said) = start(node, door)?;
-        let (shared, gone) = event_loop::LoopState::new(EVENT_QUEUE);
+        let started_at = Instant::now();
+        let (shell, outputs) = start(node, sockets)?;
+        let (shared, dropped_watchers) = event_loop::LoopState::new(EVENT_QUEUE);
         let shared = Arc::new(shared);
-        let hearing = tokio::spawn(event_loop::run(said, gone, shell.clone(), Arc::clone(&shared)));
-        let for_disk = shell.clone();
-        let waking = tokio::spawn(async move {
+        let event_task =
+            tokio::spawn(event_loop::run(outputs, dropped_watchers, shell.clone(), Arc::clone(&shared)));
+        let store_handle = shell.clone();
+        let store_task = tokio::spawn(async move {
             loop {
                 woken.notified().await;
-                if for_disk.send(NodeCommand::StoreReady).await.is_err() {
+                if store_handle.send(NodeCommand::StoreReady).await.is_err() {
                     return;
                 }
             }
         });
-        let tasks = vec![hearing.abort_handle(), waking.abort_handle()];
+        let tasks = vec![event_task.abort_handle(), store_task.abort_handle()];
         Ok(Node {
             inner: Arc::new(Inner {
                 shell,
                 shared,
-                started_at: born,
+                started_at,
                 max_watchers: watchers,
                 max_events: events,
                 tasks,
@@ -187,21 +191,21 @@ impl Node {
         })
     }
 
-    /// Who we are.
+    /// The node's NetId.
     #[must_use]
     pub fn my_id(&self) -> NetId {
         self.inner.shell.me()
     }
 
-    /// What the node tells besides answers and changes: agreements, conflicts, troubles of the
-    /// storage, nodes found. The first who asks gets what came before too; who is slow misses the
+    /// Subscribes to events other than answers and changes: groups in sync, conflicts, problems of the
+    /// storage, peers found. The first subscriber also receives earlier events; a slow one loses the
     /// oldest.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
         self.inner.shared.subscribe()
     }
 
-    /// Seals with the first of these keys from now on, and opens with all.
+    /// Replaces the keys: frames are sealed with the first one and opened with any of them.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -209,7 +213,7 @@ impl Node {
         Ok(self.inner.shell.send(NodeCommand::Keys(keyring)).await?)
     }
 
-    /// Calls these nodes too, until they answer, for ever.
+    /// Adds seeds: the node dials them until they answer.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -217,7 +221,7 @@ impl Node {
         Ok(self.inner.shell.send(NodeCommand::Seeds(seeds)).await?)
     }
 
-    /// Calls one more seed, for ever; its name is resolved again and again.
+    /// Adds a seed: the node dials it until it answers, and resolves its name periodically.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -225,9 +229,9 @@ impl Node {
         Ok(self.inner.shell.add_seed(seed).await?)
     }
 
-    /// Ends the waits of all writes that are stored: each is answered at once, as
-    /// [`TimedOut`](crate::WaitOutcome::TimedOut) if fewer have it than were asked for. Writes that
-    /// are still with the storage go on.
+    /// Ends the waits of all stored writes: each is answered at once, as
+    /// [`TimedOut`](crate::WaitOutcome::TimedOut) if fewer members acknowledged than requested. Writes
+    /// that are not stored yet continue.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -235,27 +239,27 @@ impl Node {
         Ok(self.inner.shell.send(NodeCommand::EndWaits).await?)
     }
 
-    /// Ends the node: sends what is queued, closes all connections, and returns when the storage is
-    /// closed. Others keep it as a member. A write that was not answered by then returns
+    /// Stops the node: it sends queued messages, closes all connections, and returns when the storage
+    /// is closed. The node remains a member of its groups. A write without an answer by then returns
     /// [`NodeError::Unknown`].
     pub async fn stop(&self) {
         self.inner.shell.stop().await;
         self.inner.shared.ended().await;
     }
 
-    /// Returns when the node has ended, for whatever reason.
+    /// Returns when the node has ended, for any reason.
     pub async fn ended(&self) {
         self.inner.shared.ended().await;
     }
 
-    /// The node's time.
+    /// The present time of the node.
     fn now(&self) -> Time {
         Time::ZERO + self.inner.started_at.elapsed()
     }
 }
 
 impl Drop for Inner {
-    /// The tasks hold the shell: without them it ends.
+    /// Aborts the tasks. They hold the runtime's handle, so the runtime ends with them.
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
     }

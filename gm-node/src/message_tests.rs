@@ -1,5 +1,5 @@
-//! Every text of the program and of the crates below it that names a setting, a flag or a command
-//! names one that there is. Looks at the sources as text.
+//! Tests that settings, flags and commands named in messages exist. They scan the string literals of
+//! this program and of the libraries below it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,8 +10,7 @@ use clap::CommandFactory;
 use crate::Program;
 use crate::daemon::config::{limit_text, setting_for, settings};
 
-/// Names that stand in texts and are no settings, flags or commands of the program: with what they
-/// are.
+/// Other names in messages, with their meaning.
 const OTHER_NAMES: &[(&str, &str)] = &[
     ("LimitFSIZE=", "systemd's"),
     ("LimitNOFILE=", "systemd's"),
@@ -25,16 +24,16 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("off", "a value of `multicast`"),
     ("default", "a value of `multicast`"),
     ("all", "a value of `--wait`"),
-    (",", "what parts values"),
-    (";", "what parts values"),
+    (",", "a separator"),
+    (";", "a separator"),
     ("-", "standard input"),
     ("0x0-0x7fffffff", "a range"),
 ];
 
-/// What a text may name.
+/// Names that a message may contain.
 struct KnownNames {
     settings: BTreeSet<String>,
-    /// Each with its flags.
+    /// Commands with their flags.
     commands: Vec<(String, BTreeSet<String>)>,
 }
 
@@ -60,7 +59,7 @@ impl KnownNames {
         self.settings.contains(name) || self.commands.iter().any(|(_, flags)| flags.contains(name))
     }
 
-    /// What is wrong with a text.
+    /// Names in a text that do not exist.
     fn unknown_names(&self, text: &str) -> Vec<String> {
         let mut wrong: Vec<String> =
             flags_in(text).filter(|flag| !self.is_flag(flag)).map(|flag| format!("--{flag}")).collect();
@@ -86,7 +85,7 @@ impl KnownNames {
     }
 }
 
-/// The flags that a text names.
+/// Flags named in a text.
 fn flags_in(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices("--").filter_map(|(at, _)| {
         let is_begin = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
@@ -97,7 +96,7 @@ fn flags_in(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A text with `{}` in the place of what is filled in.
+/// Replaces placeholders by `{}`.
 fn blank_placeholders(text: &str) -> String {
     let (mut blank, mut depth) = (String::new(), 0_u32);
     for c in text.chars() {
@@ -114,8 +113,7 @@ fn blank_placeholders(text: &str) -> String {
     blank
 }
 
-/// The string literals of a source, without those of its tests and its comments, each with its
-/// line.
+/// String literals of a source file with their lines, without those in tests and comments.
 fn literals(source: &str) -> Vec<(usize, String)> {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let bytes: Vec<char> = source.chars().collect();
@@ -141,7 +139,7 @@ fn literals(source: &str) -> Vec<(usize, String)> {
             let mut text = String::new();
             at += 1;
             while at < bytes.len() && bytes[at] != '"' {
-                // What an escape means does not matter: no name has one.
+                // The meaning of an escape does not matter: names have none.
                 let step = if bytes[at] == '\\' { 2 } else { 1 };
                 text.extend(bytes.get(at).filter(|_| step == 1));
                 line += bytes[at..bytes.len().min(at + step)].iter().filter(|c| **c == '\n').count();
@@ -159,7 +157,7 @@ fn literals(source: &str) -> Vec<(usize, String)> {
     all
 }
 
-/// The sources below a folder that are not for tests alone.
+/// Source files below a folder, without those of tests.
 fn sources(folder: &Path, all: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -194,7 +192,7 @@ fn names_in_texts_exist() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(texts > 1_000 && naming > 90, "it finds the texts: {texts}, {naming}");
+    assert!(texts > 1_000 && naming > 90, "too few texts were found: {texts}, {naming}");
 }
 
 #[test]
@@ -210,7 +208,7 @@ fn names_in_help_exist() {
     }
 }
 
-/// What is filled in for `{}`: the bounds that a refusal or a warning of the daemon names.
+/// The placeholders of refusals and warnings are filled with limits.
 #[test]
 fn limits_are_named_by_their_setting() {
     let names = KnownNames::new();
@@ -230,7 +228,7 @@ fn limits_are_named_by_their_setting() {
         assert!(setting_for(field).is_none_or(|setting| names.settings.contains(setting)), "{field}");
     }
     assert_eq!(setting_for("items"), Some("max-ranges"));
-    assert_eq!(limit_text("records"), "records of members, of who left and of the forgotten, `max-records`");
+    assert_eq!(limit_text("records"), "records of present, former and forgotten members, `max-records`");
 }
 
 #[test]

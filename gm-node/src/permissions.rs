@@ -1,48 +1,46 @@
-//! Who else may change a file or a directory: the rule for what a node trusts. Knows nothing of
-//! what is in them.
+//! Checks that no other user can change a file or a directory that the node trusts.
 //!
-//! One rule for all of it: it belongs to the user of the process or to root, and nobody else may
-//! write to it, not its group either. For the directories above it is enough that not everybody may
-//! write to them, or that they have a sticky bit, with which others may make files there and not
-//! replace what is there.
+//! A trusted file belongs to the user of the process or to root, and neither its group nor other users
+//! can write to it. A directory above it may be writable for its group; it may be writable for all
+//! users only with a sticky bit, with which they cannot replace files of others.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// How somebody else may change a file or a directory.
+/// Way in which another user could change a file or a directory.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Exposure {
-    /// It belongs to another user, who may do with it whatever they like.
+    /// It belongs to another user.
     #[error(
         "{} belongs to the user {owner}, and this process runs as the user {me}: chown {me} {}, or run as the user {owner}",
         path.display(),
         path.display()
     )]
     Owner {
-        /// What belongs to another user.
+        /// The file or directory.
         path: PathBuf,
-        /// The number of that user.
+        /// User id of the owner.
         owner: u32,
-        /// The number of the user of this process.
+        /// User id of this process.
         me: u32,
     },
-    /// Its mode lets others write to it.
+    /// Its mode lets other users write to it.
     #[error(
-        "others may write to {} (its mode is {mode:04o}), and so replace what is in it: chmod go-w {}, and look at what is there",
+        "other users may write to {} (its mode is {mode:04o}), and so replace its content: chmod go-w {}, and check its content",
         path.display(),
         path.display()
     )]
     Mode {
-        /// What others may write to.
+        /// The file or directory.
         path: PathBuf,
         /// Its mode.
         mode: u32,
     },
 }
 
-/// What the rule looks at.
+/// Owner and mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Permissions {
     owner: u32,
@@ -54,17 +52,16 @@ const GROUP_OR_WORLD_WRITABLE: u32 = 0o022;
 const WORLD_WRITABLE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// Whether nobody but the user of this process, and root, may change what has these properties.
+/// Checks that only the user of this process and root can change a file or a directory.
 ///
 /// # Errors
-/// The [`Exposure`], with what to do.
+/// The [`Exposure`], with a remedy.
 pub fn check_permissions(path: &Path, meta: &Metadata) -> Result<(), Exposure> {
     check(path, permissions(meta), me(), false)
 }
 
-/// The directories above, up to the root, that anybody may write to or that belong to others: these
-/// may put another in its place. Links are followed; what is not there yet is looked at from the
-/// first directory that is.
+/// Directories above a path, up to the root, in which other users could replace it. Symbolic links are
+/// followed; for a path that does not exist, the check starts at the first existing directory.
 #[must_use]
 pub fn exposed_parents(path: &Path) -> Vec<Exposure> {
     let Ok(path) = std::path::absolute(path) else { return Vec::new() };
@@ -76,7 +73,7 @@ pub fn exposed_parents(path: &Path) -> Vec<Exposure> {
     above.iter().flat_map(|above| above.ancestors()).filter_map(exposure).collect()
 }
 
-/// The number of the user as whom this process runs.
+/// Effective user id of this process.
 #[must_use]
 pub fn me() -> u32 {
     #[cfg(unix)]
@@ -86,14 +83,14 @@ pub fn me() -> u32 {
     me
 }
 
-/// Whether a process of that user may be talked to: it is one's own, or root's.
+/// Whether a process of a user is trusted: it is the own user, or root.
 #[must_use]
 pub const fn is_trusted(user: u32, me: u32) -> bool {
     user == me || user == ROOT
 }
 
-fn check(path: &Path, standing: Permissions, me: u32, is_above: bool) -> Result<(), Exposure> {
-    let Permissions { owner, mode } = standing;
+fn check(path: &Path, permissions: Permissions, me: u32, is_above: bool) -> Result<(), Exposure> {
+    let Permissions { owner, mode } = permissions;
     if !is_trusted(owner, me) {
         return Err(Exposure::Owner { path: path.to_owned(), owner, me });
     }
@@ -142,7 +139,7 @@ mod tests {
             }
             assert!(!is_guarded(8, 0o700, me, false) && !is_guarded(8, 0o1777, me, true));
         }
-        // Above it, a sticky bit keeps others from replacing it.
+        // In a parent directory, a sticky bit prevents others from replacing the file.
         assert!(
             is_guarded(0, 0o1777, 7, true) && !is_guarded(0, 0o777, 7, true) && is_guarded(0, 0o775, 7, true)
         );

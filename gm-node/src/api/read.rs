@@ -1,148 +1,182 @@
-//! What is read of a daemon: how it stands, its groups, its peers.
+//! Answers of the routes that read: the daemon's status, its groups, its peers.
 
 use serde::{Deserialize, Serialize};
 
-/// How a daemon stands.
+/// Status of a daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DaemonStatus {
-    /// Our NetId, `IP:PORT`.
+    /// The node's NetId, `IP:PORT`.
     pub node: String,
     /// The cluster's name.
     pub cluster: String,
-    /// The version of the program.
+    /// The program's version.
     pub version: String,
-    /// Since when, in seconds.
+    /// Time since the start, in seconds.
     pub uptime: u64,
-    /// The data directory; nothing without one.
+    /// The data directory, if there is one.
     pub data_dir: Option<String>,
-    /// Whether the storage takes what it is given; if not, what it said.
+    /// The storage's error, if its last write failed.
     pub storage: Option<String>,
-    /// Whether frames are sealed.
+    /// Whether frames are sealed (encrypted and authenticated).
     pub sealed: bool,
-    /// The id of the key that seals, `0x3f`: the byte by which frames name it. Different keys may
-    /// have one id.
+    /// Id of the key that seals, for example `0x3f`: the byte by which frames name it. Different keys
+    /// may have the same id.
     pub key: Option<String>,
-    /// The ids of the keys that only open.
+    /// Ids of the keys that only open.
     pub other_keys: Vec<String>,
-    /// What multicast is found to be: `works`, `off`, or what is wrong and which setting mends it.
+    /// Result of the multicast test: `works`, `off`, or the problem and the setting that fixes it.
     pub multicast: String,
-    /// Nodes that we know.
+    /// Number of known peers.
     pub peers: usize,
-    /// Of them, those whose multicast we hear: as [`PeerInfo::near`] says.
+    /// Peers whose multicast this node receives, as in [`PeerInfo::near`].
     pub near: usize,
-    /// Of them, those that are connected, or of which something came within the last minute.
+    /// Peers that are connected, or were heard from within the last minute.
     pub alive: usize,
-    /// The seeds, and whether they are reached.
+    /// The configured seeds.
     pub seeds: Vec<SeedInfo>,
-    /// Connections that others opened and that have not proven that they have the key.
+    /// Inbound connections before authentication.
     pub unauthenticated: UnauthenticatedInfo,
-    /// Frames that are under way by connections that have.
+    /// Incomplete frames of authenticated connections.
     pub incomplete: IncompleteInfo,
-    /// Whether another node uses our address.
+    /// Whether another node uses this node's address.
     pub address_conflict: bool,
-    /// The groups that are held.
+    /// The hosted groups.
     pub groups: Vec<GroupInfo>,
-    /// Groups that are only known by name.
+    /// Number of groups that are known but not hosted.
     pub known_groups: usize,
-    /// What an operator should look at, in words, each with what mends it.
+    /// Problems that need an operator, each with its remedy.
     pub warnings: Vec<String>,
 }
 
-/// Connections that others opened, and that have not proven that they have the key: what they hold,
-/// and what became of them.
+/// Inbound connections before authentication: no frame of the other side has opened yet, so it has
+/// not shown that it has the key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnauthenticatedInfo {
-    /// How many are there now.
+    /// Number of such connections.
     pub connections: usize,
-    /// Bytes that are held of what came by them.
+    /// Bytes received on them that are held in memory.
     pub bytes: usize,
-    /// The most that this can be.
+    /// Limit of `bytes`.
     pub max_bytes: usize,
-    /// Closed since the start: they made room for others, showed nothing in time, or showed what
-    /// does not open.
+    /// Connections closed since the start: replaced by newer ones, silent until their deadline, or
+    /// with a frame that does not open.
     pub closed: u64,
-    /// Not let in since the start, because others of their address were closed shortly before.
+    /// Connections rejected since the start, because others from their address were closed shortly
+    /// before.
     pub refused: u64,
 }
 
-/// Frames that come by connections which have proven that they have the key, and that are not whole
-/// yet.
+/// Frames of authenticated connections that have not arrived in full.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncompleteInfo {
-    /// Bytes of memory that they take.
+    /// Bytes of memory in use.
     pub bytes: usize,
-    /// The most that this can be.
+    /// Limit of `bytes`.
     pub max_bytes: usize,
-    /// Connections that were closed since the start because there was no room for all such frames,
-    /// or because one took too long.
+    /// Connections closed since the start because the limit was reached, or because a frame missed
+    /// its deadline.
     pub closed: u64,
 }
 
-/// A node that is called until it answers.
+/// A seed: an address that the node dials until it answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeedInfo {
-    /// As it was configured.
+    /// The seed as configured.
     pub seed: String,
-    /// `reached`, `ourselves`, `pending`, `not-resolved`, `no-usable-address`, `refused`, `silent`,
-    /// `closes-before-first-frame` or `not-heard`.
-    pub state: String,
-    /// What its name means.
+    /// Whether the seed is reached, and if not, why.
+    pub state: SeedCondition,
+    /// NetIds that the seed's name resolves to.
     pub nodes: Vec<String>,
-    /// What is wrong and what mends it; nothing if it is reached.
+    /// The problem and its remedy, if there is one.
     pub problem: Option<String>,
 }
 
-/// How a group stands.
+/// Condition of a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeedCondition {
+    /// A node at the seed's address answered.
+    Reached,
+    /// The seed is this node.
+    Ourselves,
+    /// The seed's name is being resolved.
+    Pending,
+    /// The seed's name does not resolve.
+    NotResolved,
+    /// The seed's name resolves to no address that another node could have.
+    NoUsableAddress,
+    /// The host refused the connection.
+    Refused,
+    /// The host does not answer.
+    Silent,
+    /// The node closes connections before it sends a frame.
+    ClosesBeforeFirstFrame,
+    /// The node was not heard from yet.
+    NotHeard,
+}
+
+/// Status of a group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupInfo {
-    /// Its name.
+    /// The group's name.
     pub name: String,
-    /// Whether it is held here; if not, only its name and `contact` are known.
+    /// Whether this node hosts the group; if not, it knows only the name and a `contact`.
     pub hosted: bool,
-    /// A member, of a group that is not held.
+    /// A known member, if the group is not hosted.
     pub contact: Option<String>,
-    /// Members.
+    /// Number of members.
     pub members: usize,
-    /// Live items.
+    /// Number of items, without removed ones.
     pub items: usize,
-    /// The fingerprint: 32 lower-case hexadecimal digits.
+    /// Fingerprint of the group: 32 lower-case hexadecimal digits.
     pub fingerprint: String,
     /// Whether this node is a member.
     pub member: bool,
-    /// Whether the last comparison with another holder found the same.
+    /// Whether the last comparison with another host found equal fingerprints.
     pub in_sync: bool,
-    /// How far the group was compared with other holders; nothing of a group that is not held.
+    /// Result of comparisons with other hosts, if the group is hosted.
     pub sync: Option<SyncInfo>,
-    /// Whether we left and still tell it.
+    /// Whether this node has left and its leave is not acknowledged yet.
     pub leaving: bool,
-    /// Records: members, who left, and the forgotten.
+    /// Number of records: of present, former and forgotten members.
     pub records: usize,
-    /// Of them, the forgotten.
+    /// Number of records of forgotten members.
     pub forgotten: usize,
-    /// For how many milliseconds nothing is written, because another node writes under our
+    /// Remaining pause of this node's writes in milliseconds, if another node writes under its
     /// identity.
     pub conflict: Option<u64>,
-    /// Who passed on last what that other node wrote: itself, or a node that had it from it.
+    /// Peer that last sent the other node's record: that node itself, or one that received it.
     #[serde(default)]
     pub conflict_reported_by: Option<String>,
 }
 
-/// How far a group was compared with other holders of it, and so what an answer is worth in which
-/// something is missing.
+/// Result of comparing a group with its other hosts. It tells whether an answer may lack members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncInfo {
-    /// `equal`: another holder held the same at the last comparison. `differs`: the comparisons
-    /// since `seconds` find a difference that is not settled yet. `sole`: no other member is known
-    /// here, nor to the peer `with`, which was asked. `single`: this node is alone by
-    /// configuration. `unverified`: nothing was compared since this node started or joined, and
-    /// members may be missing.
-    pub state: String,
-    /// Whether it is any but `unverified`.
+    /// Result of the comparisons.
+    pub state: SyncState,
+    /// Whether the state is any but `Unverified`.
     pub verified: bool,
-    /// The other holder, or the peer that was asked.
+    /// The other host, or the peer that was asked.
     pub with: Option<String>,
-    /// How many seconds ago that was, or since when there is a difference.
+    /// Seconds since that comparison, or since the first unsettled difference.
     pub seconds: Option<u64>,
+}
+
+/// Result of the comparisons of a group with its other hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyncState {
+    /// The last comparison found the group equal at another host.
+    Equal,
+    /// Comparisons have found a difference that is not settled yet.
+    Differs,
+    /// No other member is known here, nor to the peer that was asked.
+    Sole,
+    /// The node runs in single-node mode.
+    Single,
+    /// The group was not compared since the node started or joined: members may be missing.
+    Unverified,
 }
 
 /// The members of a group.
@@ -150,18 +184,18 @@ pub struct SyncInfo {
 pub struct MemberList {
     /// The group's name.
     pub group: String,
-    /// What the answer is worth.
+    /// Result of comparisons with other hosts.
     pub sync: SyncInfo,
     /// The members, in the order of their NetIds.
     pub members: Vec<MemberInfo>,
 }
 
-/// What members say of ranges.
+/// The items of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemList {
     /// The group's name.
     pub group: String,
-    /// What the answer is worth.
+    /// Result of comparisons with other hosts.
     pub sync: SyncInfo,
     /// The items, by range.
     pub items: Vec<ItemInfo>,
@@ -170,147 +204,194 @@ pub struct ItemList {
 /// A member of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberInfo {
-    /// Its NetId.
+    /// The member's NetId.
     pub node: String,
-    /// Ranges that it serves.
+    /// Number of ranges that the member serves.
     pub serves: usize,
-    /// Ranges that it is interested in.
+    /// Number of ranges that the member is interested in.
     pub interests: usize,
-    /// Keys that it serves, each counted once.
+    /// Number of keys that the member serves, each counted once.
     pub keys: u64,
-    /// The incarnation and the clock of its record, `INCARNATION.CLOCK`.
+    /// Version of the member's record, `INCARNATION.CLOCK`.
     pub version: String,
 }
 
-/// What a member says of a range.
+/// An item: one range of a member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemInfo {
     /// The member's NetId.
     pub node: String,
-    /// `add`: it serves the range; `get`: it is interested in it.
-    pub op: String,
+    /// Whether the range is served or of interest.
+    pub op: ItemOp,
     /// The first key.
     pub start: u32,
     /// The last key.
     pub end: u32,
-    /// The port of the service; 0 of an interest.
+    /// Port of the service; 0 for an interest.
     pub port: u16,
-    /// 1 to 65535, more is preferred.
+    /// Priority, 1 to 65535; owners with a greater one are preferred.
     pub priority: u16,
 }
 
-/// Who serves a key.
+/// Kind of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ItemOp {
+    /// The member serves the range.
+    Add,
+    /// The member is interested in the range.
+    Get,
+    /// The range was removed. Answers do not list such items.
+    Rmv,
+}
+
+/// The owners of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerList {
-    /// What the answer is worth.
+    /// Result of comparisons with other hosts.
     pub sync: SyncInfo,
     /// The key.
     pub key: u32,
-    /// Its owners, the most preferred first.
+    /// The members that serve the key, most preferred first.
     pub owners: Vec<OwnerInfo>,
 }
 
-/// One of them.
+/// An owner of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerInfo {
     /// The member's NetId.
     pub node: String,
-    /// The IP and port of its service.
+    /// Address of the member's service, `IP:PORT`.
     pub service: String,
-    /// The priority.
+    /// Priority of the range.
     pub priority: u16,
-    /// The range that has the key.
+    /// First key of the range that contains the key.
     pub start: u32,
-    /// Its last key.
+    /// Last key of that range.
     pub end: u32,
 }
 
-/// What is served, and by how many.
+/// Number of owners of each part of the key space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
-    /// What the answer is worth.
+    /// Result of comparisons with other hosts.
     pub sync: SyncInfo,
-    /// The least number of members that serve any key.
+    /// The smallest number of members that serve any key.
     pub min_owners: usize,
-    /// The whole key space, in pieces, in order.
+    /// Segments that cover the whole key space, in order.
     pub segments: Vec<CoverageSegment>,
 }
 
-/// A piece of the key space with the same owners.
+/// A segment of the key space with the same owners.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoverageSegment {
     /// The first key.
     pub start: u32,
     /// The last key.
     pub end: u32,
-    /// The NetIds of who serves it, sorted.
+    /// NetIds of the members that serve the segment, sorted.
     pub owners: Vec<String>,
 }
 
-/// A node that we know.
+/// A known peer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerInfo {
-    /// Its NetId.
+    /// The peer's NetId.
     pub node: String,
-    /// Whether its multicast is heard: within two rounds of the island, a minute at least, and it
-    /// neither refused a connection nor left three questions unanswered since.
+    /// Whether this node receives the peer's multicast: the last one arrived within two rounds of
+    /// the island, or within a minute if that is longer, and since then the peer has not refused a
+    /// connection nor left three requests unanswered.
     pub near: bool,
-    /// How many seconds ago anything of it came; nothing if only others told of it.
+    /// Seconds since the peer was last heard from; missing if only other peers have named it.
     pub last_heard: Option<u64>,
-    /// By which path that was: `multicast`, `datagram` or `connection`.
-    pub last_heard_by: Option<String>,
-    /// How many seconds ago its last multicast came.
+    /// How the peer was last heard.
+    pub last_heard_by: Option<HeardPath>,
+    /// Seconds since the peer's last multicast arrived.
     pub last_multicast: Option<u64>,
     /// Whether a connection to it is open.
     pub connected: bool,
-    /// What is known of datagrams between us: `untested`, `work`, `lost`, or `other-family` (its
-    /// address is of another family than ours).
-    pub datagrams: String,
-    /// Questions that it left unanswered since it was last heard.
+    /// Whether unicast datagrams work between this node and the peer.
+    pub datagrams: DatagramState,
+    /// Requests that the peer has left unanswered since it was last heard from.
     pub unanswered: u32,
-    /// Failures to reach it since it was last reached.
+    /// Consecutive failures to reach the peer.
     pub failures: u32,
-    /// The last of them: `refused` or `silent`.
-    pub failure: Option<String>,
-    /// For how many seconds it is left alone because of them; after that it is dialled when there
-    /// is something for it.
+    /// The last failure.
+    pub failure: Option<PeerFailure>,
+    /// Seconds until the node may dial the peer again; it does so when it has something to send.
     pub retry_in: Option<u64>,
-    /// What is wrong between us, each with what mends it, in words.
+    /// Problems between this node and the peer, each with its remedy.
     pub problems: Vec<String>,
 }
 
-/// Something changed in a group.
+/// Path by which a peer was last heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeardPath {
+    /// UDP multicast.
+    Multicast,
+    /// UDP unicast.
+    Datagram,
+    /// A TCP connection.
+    Connection,
+}
+
+/// Whether unicast datagrams work to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatagramState {
+    /// Not known yet.
+    Untested,
+    /// The peer answered a datagram.
+    Work,
+    /// Datagrams are lost; connections are used instead.
+    Lost,
+    /// The peer's address is of the other family (IPv4 or IPv6), so connections are used.
+    OtherFamily,
+}
+
+/// Failure to reach a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeerFailure {
+    /// The peer's host refused the connection.
+    Refused,
+    /// The peer did not answer.
+    Silent,
+}
+
+/// A change in a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum GroupChange {
     /// A member joined.
     Joined {
-        /// Its NetId.
+        /// The member's NetId.
         node: String,
     },
-    /// A range is served, or of interest, that was neither.
+    /// A member serves a new range, or has a new interest.
     Added {
-        /// What is said of it.
+        /// The new item.
         item: ItemInfo,
     },
-    /// What is said of a range is another.
+    /// An item changed, for example its port or priority.
     Changed {
-        /// What was said.
+        /// The item before.
         from: ItemInfo,
-        /// What is said.
+        /// The item now.
         to: ItemInfo,
     },
-    /// A range is neither served nor of interest any longer.
+    /// A member withdrew a range.
     Removed {
-        /// What was said of it.
+        /// The withdrawn item.
         item: ItemInfo,
     },
-    /// A member left, or was forgotten.
+    /// A member left or was forgotten.
     Left {
-        /// Its NetId.
+        /// The member's NetId.
         node: String,
     },
-    /// What changed is no longer kept, as this watcher did not read it: look at the topology anew.
-    /// What comes now goes on from there.
+    /// The watcher read too slowly, and the daemon dropped changes of it: read the topology again.
+    /// The following changes start from the present state.
     Lost,
 }

@@ -1,54 +1,114 @@
-//! What is written through a daemon, and what comes of it.
+//! Requests that write, and their results.
+
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How many other members have to acknowledge a write before it is answered.
+/// How many other members must acknowledge a write before the daemon answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WaitOptions {
-    /// `none`, `one`, `all` (all that it concerns, and at least one), or a number.
-    pub wait: String,
-    /// Whether they have to have it on disk.
+    /// Number of members.
+    pub wait: WaitCount,
+    /// Whether only members count that have the write on disk.
     pub disk: bool,
-    /// The maximum time to wait, in milliseconds.
+    /// Maximum time to wait, in milliseconds.
     pub timeout: u64,
 }
 
 impl Default for WaitOptions {
     fn default() -> WaitOptions {
-        WaitOptions { wait: "none".to_owned(), disk: false, timeout: 5_000 }
+        WaitOptions { wait: WaitCount::None, disk: false, timeout: 5_000 }
     }
 }
 
-/// Joins a group.
+/// Number of members that a write waits for: in JSON `"none"`, `"one"`, `"all"` or a number as
+/// text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum WaitCount {
+    /// No member.
+    None,
+    /// That many members of the group, whichever acknowledge first.
+    Members(u64),
+    /// All members whose ranges overlap the change, and at least one member.
+    All,
+}
+
+impl FromStr for WaitCount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<WaitCount, String> {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        match text {
+            "none" => Ok(WaitCount::None),
+            "one" => Ok(WaitCount::Members(1)),
+            "all" => Ok(WaitCount::All),
+            _ => text
+                .parse()
+                .ok()
+                .filter(|_| is_number)
+                .map(WaitCount::Members)
+                .ok_or_else(|| format!("the wait `{text}` is not none, one, all or a number of members")),
+        }
+    }
+}
+
+impl TryFrom<String> for WaitCount {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<WaitCount, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for WaitCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitCount::None => f.write_str("none"),
+            WaitCount::Members(1) => f.write_str("one"),
+            WaitCount::Members(number) => number.fmt(f),
+            WaitCount::All => f.write_str("all"),
+        }
+    }
+}
+
+impl From<WaitCount> for String {
+    fn from(count: WaitCount) -> String {
+        count.to_string()
+    }
+}
+
+/// Request to join a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JoinRequest {
-    /// The ranges of interest, `[start, end]`; none for the whole key space.
+    /// Ranges of interest, `[start, end]`; an empty list means the whole key space.
     pub ranges: Vec<[u32; 2]>,
-    /// What is waited for.
+    /// Acknowledgements to wait for.
     pub wait: WaitOptions,
 }
 
-/// Leaves a group.
+/// Request to leave a group, or to resume writing in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LeaveRequest {
-    /// What is waited for.
+    /// Acknowledgements to wait for.
     pub wait: WaitOptions,
 }
 
-/// Changes, all of them or none.
+/// Request to apply changes in one write: other nodes see all of them or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChangeRequest {
     /// The changes, in order.
     pub changes: Vec<RangeChange>,
-    /// What is waited for.
+    /// Acknowledgements to wait for.
     pub wait: WaitOptions,
 }
 
-/// One change. A batch file of the command line is a JSON list of these.
+/// One change. The file of `gm-node change` is a JSON list of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RangeChange {
@@ -60,94 +120,188 @@ pub enum RangeChange {
         end: u32,
         /// The port of the service.
         port: u16,
-        /// 1 to 65535; 1 if none is given.
+        /// Priority, 1 to 65535; owners with a greater one are preferred. Default: 1.
         #[serde(default)]
         priority: Option<u16>,
     },
-    /// Serve it no longer.
+    /// Withdraw the range.
     Unserve {
         /// The first key.
         start: u32,
         /// The last key.
         end: u32,
     },
-    /// Be interested in it.
+    /// Declare interest in the range.
     Interest {
         /// The first key.
         start: u32,
         /// The last key.
         end: u32,
     },
-    /// Give it another priority.
+    /// Change the priority of a served range.
     Priority {
         /// The first key.
         start: u32,
         /// The last key.
         end: u32,
-        /// `N`, `+N` or `-N`.
-        priority: String,
+        /// The new priority, or the difference to the present one.
+        priority: PriorityChange,
     },
 }
 
-/// Forgets a member.
+/// Change of a priority: in JSON and on the command line `N`, `+N` or `-N`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum PriorityChange {
+    /// Replaces the priority.
+    Set(u16),
+    /// Adds to the priority.
+    Raise(u16),
+    /// Subtracts from the priority. At zero the range is withdrawn.
+    Lower(u16),
+}
+
+impl FromStr for PriorityChange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PriorityChange, String> {
+        let (change, digits): (fn(u16) -> PriorityChange, _) = match text.as_bytes().first() {
+            Some(b'+') => (PriorityChange::Raise, &text[1..]),
+            Some(b'-') => (PriorityChange::Lower, &text[1..]),
+            _ => (PriorityChange::Set, text),
+        };
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.parse().ok().filter(|_| is_number);
+        number
+            .map(change)
+            .ok_or_else(|| format!("the priority `{text}` is not N, +N or -N with N up to 65535"))
+    }
+}
+
+impl TryFrom<String> for PriorityChange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<PriorityChange, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for PriorityChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PriorityChange::Set(number) => write!(f, "{number}"),
+            PriorityChange::Raise(number) => write!(f, "+{number}"),
+            PriorityChange::Lower(number) => write!(f, "-{number}"),
+        }
+    }
+}
+
+impl From<PriorityChange> for String {
+    fn from(change: PriorityChange) -> String {
+        change.to_string()
+    }
+}
+
+/// Request to forget a member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForgetRequest {
-    /// Its NetId.
+    /// The member's NetId, `IP:PORT`.
     pub node: String,
-    /// In which group; in all that are held without one.
+    /// The group; without it, all groups that this node hosts.
     #[serde(default)]
     pub group: Option<String>,
-    /// What is waited for.
+    /// Acknowledgements to wait for.
     #[serde(default)]
     pub wait: WaitOptions,
 }
 
-/// Drops the records of forgotten members of a group, on all nodes.
+/// Request to drop the records of a group's forgotten members, on all nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PurgeRequest {
-    /// Those of members that this node has not heard since its start as well.
+    /// Whether to drop also the records of members that this node has not heard from since its
+    /// start.
     pub unheard: bool,
 }
 
-/// What was dropped.
+/// Result of a purge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PurgeResult {
     /// The group.
     pub group: String,
-    /// Records that were dropped here, and that other nodes are told to drop.
+    /// Number of records that this node dropped. It sends their evictions to the other nodes.
     pub records: usize,
 }
 
-/// What came of a write.
+/// Result of a write in one group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteResult {
     /// The group.
     pub group: String,
-    /// Whether anything was written; if not, it stood there already.
+    /// Whether anything changed; `false` if the record had the requested content already.
     pub changed: bool,
-    /// The version of our record, `INCARNATION.CLOCK`.
+    /// The version of this node's record, `INCARNATION.CLOCK`.
     pub version: String,
-    /// The group's fingerprint now, for `wait`; empty if the daemon ended before it could say.
+    /// The group's fingerprint after the write, for `gm-node wait`; empty if the daemon ended before
+    /// it could compute it.
     pub fingerprint: String,
-    /// `satisfied`, `settled` (fewer acknowledged it than were waited for, and nobody is left who
-    /// might), `timed-out`, or `ended` (the daemon ends, and the wait with it).
-    pub wait: String,
-    /// Other members of the group that are known. `acknowledged + refused + unreachable + unknown`
-    /// of them were asked.
+    /// How the wait ended.
+    pub wait: WaitResult,
+    /// Number of other known members of the group. Of these, `acknowledged + refused + unreachable +
+    /// unknown` members were asked.
     pub members: u64,
-    /// Members that acknowledged it.
+    /// Members that acknowledged the write.
     pub acknowledged: u64,
-    /// Members that got it and answered that they do not count: they do not hold the group, or
-    /// cannot keep it on disk.
+    /// Members that received the write and do not count: they do not host the group, or cannot store
+    /// it on disk.
     pub refused: u64,
     /// Members that could not be reached.
     pub unreachable: u64,
-    /// Members that were asked and not heard from.
+    /// Members that were asked and did not answer.
     pub unknown: u64,
-    /// Some of those that could not be reached.
+    /// Some of the unreachable members.
     pub unreachable_nodes: Vec<String>,
-    /// Some of those that were not heard from.
+    /// Some of the members that did not answer.
     pub unknown_nodes: Vec<String>,
+}
+
+/// How the wait of a write ended. The write stands in every case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitResult {
+    /// As many members acknowledged as requested.
+    Satisfied,
+    /// Fewer members acknowledged than requested, and no other member is left that could.
+    Settled,
+    /// Fewer members acknowledged than requested within the time.
+    TimedOut,
+    /// The daemon shut down and ended the wait.
+    Ended,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_and_priorities_are_read_as_they_are_written() {
+        for text in ["none", "one", "all", "0", "3"] {
+            assert_eq!(text.parse::<WaitCount>().unwrap().to_string(), text);
+        }
+        for text in ["1", "+7", "-65535"] {
+            assert_eq!(text.parse::<PriorityChange>().unwrap().to_string(), text);
+        }
+        assert!(["", "some", "-1", "+1", "ALL"].iter().all(|text| text.parse::<WaitCount>().is_err()));
+        assert!(
+            ["", "+", "--1", "+-1", "65536", "1.5"]
+                .iter()
+                .all(|text| text.parse::<PriorityChange>().is_err())
+        );
+        let read: WaitOptions = serde_json::from_str(r#"{"wait":"2"}"#).unwrap();
+        assert_eq!(
+            (read.wait, serde_json::to_string(&read.wait).unwrap()),
+            (WaitCount::Members(2), "\"2\"".into())
+        );
+    }
 }

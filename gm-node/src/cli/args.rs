@@ -1,31 +1,31 @@
-//! What is typed behind a command, and how it is read. Knows no daemon.
+//! Arguments of the commands, and their parsers.
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use gm_data::KeyRange;
-use gm_node::api;
+use gm_node::api::{self, PriorityChange, WaitCount};
 
-/// Ranges, as a list by commas.
+/// Ranges, separated by commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ranges(pub(crate) Vec<KeyRange>);
 
-/// Reads `0x0-0x7fffffff`, `0-99,200-299` or one key.
+/// Parses `0x0-0x7fffffff`, `0-99,200-299` or one key.
 pub(crate) fn parse_ranges(text: &str) -> Result<Ranges, String> {
     let read = |part: &str| part.trim().parse().map_err(|error| format!("`{}`: {error}", part.trim()));
     text.split(',').map(read).collect::<Result<_, _>>().map(Ranges)
 }
 
-/// Reads a key, in decimal or hexadecimal.
+/// Parses a key, in decimal or hexadecimal.
 pub(crate) fn parse_key(text: &str) -> Result<u32, String> {
     match text.parse::<KeyRange>() {
         Ok(range) if range.width() == 1 && !text.contains('-') => Ok(range.start()),
-        _ => Err("not a key: a number up to 0xffffffff, decimal or 0x hex; the key of a text is located with --bytes TEXT"
+        _ => Err("not a key: use a number up to 0xffffffff, decimal or hexadecimal (0x), or --bytes TEXT to locate the hash of a text"
             .to_owned()),
     }
 }
 
-/// Reads `500ms`, `5s`, `2m`, `1h`.
+/// Parses `500ms`, `5s`, `2m`, `1h`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || "not a duration: write 500ms, 5s, 2m or 1h".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
@@ -42,10 +42,10 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     millis.map(Duration::from_millis).ok_or_else(|| "longer than a day (24h)".to_owned())
 }
 
-/// Milliseconds of the longest wait: a day.
+/// Maximum duration: a day.
 const MAX_MILLIS: u64 = 86_400_000;
 
-/// A duration as an operator writes it.
+/// Formats a duration for people.
 pub(crate) fn format_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     match millis {
@@ -58,93 +58,82 @@ pub(crate) fn format_duration(duration: Duration) -> String {
     }
 }
 
-/// Reads how many are waited for, as the daemon does.
-fn parse_wait_count(text: &str) -> Result<String, String> {
-    let number = || text.parse::<u64>().is_ok() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text {
-        "none" | "one" | "all" => Ok(text.to_owned()),
-        _ if number() => Ok(text.to_owned()),
-        _ => Err("not none, one, all or a number of others".to_owned()),
-    }
-}
-
-/// Reads `N`, `+N` or `-N`.
-pub(crate) fn parse_priority(text: &str) -> Result<String, String> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let number =
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u16>().ok()).flatten();
-    match number {
-        Some(1..) => Ok(text.to_owned()),
+/// Parses `N`, `+N` or `-N`. Zero is refused.
+pub(crate) fn parse_priority(text: &str) -> Result<PriorityChange, String> {
+    use PriorityChange::{Lower, Raise, Set};
+    match text.parse() {
+        Ok(change @ (Set(1..) | Raise(1..) | Lower(1..))) => Ok(change),
         _ => Err("not a priority: N, +N or -N, with N from 1 to 65535".to_owned()),
     }
 }
 
-/// Reads 32 hexadecimal digits.
+/// Parses 32 hexadecimal digits.
 pub(crate) fn parse_fingerprint(text: &str) -> Result<String, String> {
     if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(text.to_ascii_lowercase());
     }
-    Err("not a fingerprint: 32 hexadecimal digits, as `groups` and every write print them".to_owned())
+    Err("not a fingerprint: use the 32 hexadecimal digits that `groups` and every write print".to_owned())
 }
 
-/// Which acknowledgements a write waits for.
+/// Acknowledgements that a write waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct WaitArgs {
-    /// Return once so many other members acknowledged the write, any of them; `all`: all whose
-    /// ranges it overlaps, and at least one. It stands in any case
-    #[arg(long, default_value = "none", value_parser = parse_wait_count, value_name = "none|one|K|all")]
-    pub(crate) wait: String,
-    /// Count only members that have the write on disk
+    /// Number of other members that must acknowledge before the command returns; all: every member
+    /// whose ranges overlap the change, and at least one. The write stands in any case
+    #[arg(long, default_value = "none", value_name = "none|one|K|all")]
+    pub(crate) wait: WaitCount,
+    /// Count only members that have synced the write to disk
     #[arg(long)]
     pub(crate) disk: bool,
-    /// Maximum time to wait for the other members
+    /// Maximum time to wait for acknowledgements; too short, and the command exits with code 4
+    /// although the members receive the write a moment later
     #[arg(long, default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
     pub(crate) timeout: Duration,
 }
 
 impl WaitArgs {
-    /// As the daemon is told.
+    /// The wait in the form of the API.
     pub(crate) fn to_api(&self) -> api::WaitOptions {
         let timeout = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
-        api::WaitOptions { wait: self.wait.clone(), disk: self.disk, timeout }
+        api::WaitOptions { wait: self.wait, disk: self.disk, timeout }
     }
 
-    /// How long the daemon may take for it, besides the time that any answer may take.
+    /// Time that the daemon may take in addition to that of any answer.
     pub(crate) const fn longest(&self) -> Duration {
         self.timeout
     }
 }
 
-/// How long a read waits for the daemon.
+/// Time limit of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub(crate) struct ReadArgs {
-    /// Maximum time to wait for the daemon to answer, and in a long answer for more of it
+    /// Maximum time to wait for the answer, and in a long answer for each further part
     #[arg(long, default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
     pub(crate) timeout: Duration,
 }
 
-/// Whether a read waits until its group was compared with another holder of it.
+/// Whether a read waits until its group was compared with another host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct FreshArgs {
-    /// Wait until the group was compared with another holder of it, so long at most (5s if no time
-    /// is given): right after a start or a join members may be missing here
+    /// Wait up to this time (5s if none is given) until the group was compared with another host;
+    /// without it, an answer right after a start or a join may lack members
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = parse_duration, value_name = "TIME")]
     pub(crate) fresh: Option<Duration>,
 }
 
 impl FreshArgs {
-    /// As a part of a query.
+    /// The argument as part of a query.
     pub(crate) fn query(self) -> Option<String> {
         self.fresh.map(|within| format!("fresh={}", within.as_millis()))
     }
 }
 
-/// What is said of a range.
+/// Kind of the items to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ItemOp {
-    /// It is served
+    /// Served ranges
     Add,
-    /// It is of interest
+    /// Ranges of interest
     Get,
 }
 
@@ -209,8 +198,6 @@ mod tests {
                 .iter()
                 .all(|text| parse_priority(text).is_err())
         );
-        assert!(["none", "one", "all", "3"].iter().all(|text| parse_wait_count(text).is_ok()));
-        assert!(["", "some", "-1", "+1", "ALL"].iter().all(|text| parse_wait_count(text).is_err()));
         assert_eq!(
             parse_fingerprint("0123456789ABCDEF0123456789abcdef").unwrap(),
             "0123456789abcdef0123456789abcdef"

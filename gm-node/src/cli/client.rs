@@ -1,5 +1,4 @@
-//! Questions to a daemon, over its control socket. Knows the shapes only as what JSON is read into,
-//! and no command.
+//! HTTP client for a daemon's control socket.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,24 +17,24 @@ use tokio::time::timeout;
 
 use super::error::CommandError;
 
-/// Bytes of an answer, or of a line of an endless one, that are taken.
+/// Maximum size of an answer, or of a line of a streamed answer.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
-/// How long a daemon may think about a question that waits for nobody, if nothing else is said.
+/// Default time limit of a request that waits for no other member.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The form of answers that come line by line.
+/// Media type of streamed answers, one JSON value per line.
 const NDJSON: &str = "application/x-ndjson";
 
-/// What stands as itself in an address; all else is percent-encoded.
+/// Characters of a URI that are not percent-encoded.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A text as a part of an address.
+/// Encodes text as a part of a URI.
 pub(crate) fn percent_encode(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
-/// The daemon behind a socket. Each question has its own connection.
+/// Client of the daemon behind a socket. Each request has its own connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     path: PathBuf,
@@ -44,27 +43,27 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Of the daemon that listens there.
+    /// Creates a client of the daemon that listens at `path`.
     pub(crate) fn new(path: PathBuf) -> Client {
         Client { path, max_bytes: MAX_ANSWER_BYTES, timeout: DEFAULT_TIMEOUT }
     }
 
-    /// The same, for a daemon that may think so long.
-    pub(crate) fn with_timeout(&self, patience: Duration) -> Client {
-        Client { timeout: patience, ..self.clone() }
+    /// The same client with another time limit.
+    pub(crate) fn with_timeout(&self, timeout: Duration) -> Client {
+        Client { timeout, ..self.clone() }
     }
 
-    /// The socket.
+    /// Path of the socket.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Asks.
+    /// Sends a GET request.
     pub(crate) async fn get<T: DeserializeOwned>(&self, uri: &str) -> Result<T, CommandError> {
         self.request(Method::GET, uri, None, self.timeout).await
     }
 
-    /// Tells it to do something for which it waits so long.
+    /// Sends a POST request, whose processing may take `waits` longer than the time limit.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         uri: &str,
@@ -73,18 +72,18 @@ impl Client {
     ) -> Result<T, CommandError> {
         let body = serde_json::to_vec(body).map_err(|error| CommandError::Usage(error.to_string()))?;
         if body.len() > self.max_bytes {
-            return Err(self.too_large("what is to be sent to"));
+            return Err(self.too_large("the request to"));
         }
         self.request(Method::POST, uri, Some(body), waits.saturating_add(self.timeout)).await
     }
 
-    /// Asks for what has no end.
+    /// Requests an endless answer.
     pub(crate) async fn watch(&self, uri: &str) -> Result<LineStream, CommandError> {
         Ok(LineStream { is_endless: true, ..self.list(uri, Duration::ZERO).await? })
     }
 
-    /// Asks for what may be long, and for which the daemon may wait so long. It has to send more of
-    /// it again and again.
+    /// Requests a streamed answer. The daemon may take `waits` longer than the time limit to begin it,
+    /// and the time limit for each further part.
     pub(crate) async fn list(&self, uri: &str, waits: Duration) -> Result<LineStream, CommandError> {
         let within = waits.saturating_add(self.timeout);
         let asked = async { self.send(self.connect().await?, Method::GET, uri, None, true).await };
@@ -127,23 +126,22 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|error| self.protocol_error(&error.to_string()))
     }
 
-    /// Connects. If this fails, nothing was sent.
+    /// Connects. If this fails, no request was sent.
     async fn connect(&self) -> Result<UnixStream, CommandError> {
         let stream = UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))?;
         let peer = stream.peer_cred().map_err(|error| self.closed(&error.to_string()))?;
         self.check(peer.uid(), peer.pid(), permissions::me()).map(|()| stream)
     }
 
-    /// Whoever can replace the socket could answer anything: only one's own user and root are
-    /// believed.
+    /// Checks that the daemon runs as this user or root: another user could have replaced the socket.
     fn check(&self, user: u32, process: Option<i32>, me: u32) -> Result<(), CommandError> {
         if permissions::is_trusted(user, me) {
             return Ok(());
         }
         let process = process.map(|process| format!("the process {process} of ")).unwrap_or_default();
         Err(CommandError::Unreachable(format!(
-            "unix:{} is answered by {process}the user {user}, and this is the user {me}: only a daemon of one's own, or of root, is believed, and nothing was \
-             sent. If that daemon is meant, give the command as its user",
+            "unix:{} is answered by {process}the user {user}, and this is the user {me}: only daemons of the own user or of root are trusted, so nothing was \
+             sent. To control that daemon, run the command as its user",
             self.path.display()
         )))
     }
@@ -160,8 +158,7 @@ impl Client {
             hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream))
                 .await
                 .map_err(|error| self.interrupted(&error))?;
-        // It ends with the answer, or when its sender is dropped; what goes wrong in it, the sender
-        // says too.
+        // The task ends with the answer, or when `sender` is dropped; `sender` reports its errors.
         tokio::spawn(connection);
         let accept = if in_lines { NDJSON } else { "application/json" };
         let mut request = Request::builder().method(method).uri(uri).header(header::HOST, "localhost");
@@ -171,11 +168,11 @@ impl Client {
         }
         let request = request
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
-            .map_err(|error| CommandError::Usage(format!("the question `{uri}` cannot be put: {error}")))?;
+            .map_err(|error| CommandError::Usage(format!("invalid request URI {uri}: {error}")))?;
         sender.send_request(request).await.map_err(|error| self.interrupted(&error))
     }
 
-    /// The whole of an answer, if it is not too much.
+    /// Reads a whole answer, up to the size limit.
     async fn read_body(&self, body: Incoming) -> Result<Bytes, CommandError> {
         match Limited::new(body, self.max_bytes).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
@@ -189,7 +186,7 @@ impl Client {
         match self.read_body(response.into_body()).await {
             Ok(bytes) => match serde_json::from_slice::<api::ApiError>(&bytes) {
                 Ok(error) => CommandError::Refused(error),
-                Err(_) => self.protocol_error(&format!("status {status}, and not why")),
+                Err(_) => self.protocol_error(&format!("status {status} without an explanation")),
             },
             Err(failure) => failure,
         }
@@ -199,14 +196,14 @@ impl Client {
         let path = self.path.display();
         let says = match error.kind() {
             io::ErrorKind::NotFound => format!(
-                "no daemon at unix:{path}: there is no such socket. Start one with `gm-node run`, or name another \
-                 with --data-dir DIR or --api unix:PATH"
+                "no daemon at unix:{path}: there is no such socket. Start a daemon with `gm-node run`, or name another \
+                 one with --data-dir DIR or --api unix:PATH"
             ),
             io::ErrorKind::ConnectionRefused => format!(
-                "no daemon at unix:{path}: the socket is there, but nobody listens. The daemon ended: start it again"
+                "no daemon at unix:{path}: the socket exists, but no process listens. The daemon has ended: start it again"
             ),
             io::ErrorKind::PermissionDenied => format!(
-                "unix:{path} may not be opened: a daemon is controlled by the user that runs it. Become that user"
+                "no permission to open unix:{path}: only the user that runs a daemon can control it. Run the command as that user"
             ),
             _ => format!(
                 "no daemon at unix:{path}: {error}. Name another with --data-dir DIR or --api unix:PATH"
@@ -224,27 +221,26 @@ impl Client {
 
     fn closed(&self, error: &str) -> CommandError {
         CommandError::Unreachable(format!(
-            "the daemon at unix:{} went away before its answer was whole ({error}): look at its log",
+            "the daemon at unix:{} closed the connection before its answer was complete ({error}): see its log",
             self.path.display()
         ))
     }
 
     fn protocol_error(&self, error: &str) -> CommandError {
         CommandError::Unreachable(format!(
-            "what listens at unix:{} answers what this program does not understand ({error}): is it a gm-node, of the same \
-             version as this one?",
+            "invalid answer from unix:{} ({error}): is it a gm-node of the same version as this one?",
             self.path.display()
         ))
     }
 
-    /// An answer without anything in it.
+    /// Error for an empty answer.
     pub(crate) fn empty_answer(&self) -> CommandError {
-        self.protocol_error("it has no line")
+        self.protocol_error("it is empty")
     }
 
     fn timed_out(&self, within: Duration) -> CommandError {
         CommandError::Unreachable(format!(
-            "the daemon at unix:{} took the question and did not answer within {}: look at its log, or give it more time (--timeout)",
+            "the daemon at unix:{} accepted the request and did not answer within {}: see its log, or allow more time (--timeout)",
             self.path.display(),
             super::args::format_duration(within)
         ))
@@ -252,28 +248,29 @@ impl Client {
 
     fn too_large(&self, what: &str) -> CommandError {
         CommandError::TooLarge(format!(
-            "{what} the daemon at unix:{} is larger than {} MiB, and is not taken",
+            "{what} the daemon at unix:{} is larger than {} MiB, which is the limit",
             self.path.display(),
             self.max_bytes >> 20
         ))
     }
 }
 
-/// An answer, line by line.
+/// A streamed answer, one value per line.
 #[derive(Debug)]
 pub(crate) struct LineStream {
     client: Client,
     body: Incoming,
-    /// What came...
+    /// Received bytes.
     buffer: Vec<u8>,
-    /// ... and how much of it was read.
+    /// Number of bytes of `buffer` that were consumed.
     bytes_read: usize,
-    /// It may be silent, and ends when the daemon does.
+    /// Whether the answer has no end: no time limit applies, and the end of the connection is no
+    /// error.
     is_endless: bool,
 }
 
 impl LineStream {
-    /// The next line; nothing at the end.
+    /// Returns the next value; `None` at the end.
     pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, CommandError> {
         let mut searched = self.bytes_read;
         loop {
@@ -303,7 +300,7 @@ impl LineStream {
         }
     }
 
-    /// What comes next.
+    /// Returns the next part of the body; `None` at the end.
     async fn frame(&mut self) -> Result<Option<Bytes>, CommandError> {
         let patience = self.client.timeout;
         let frame = if self.is_endless {
@@ -314,7 +311,7 @@ impl LineStream {
         match frame {
             None => Ok(None),
             Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
-            // A daemon that ends, or is killed, does not end its answers in good order.
+            // A daemon that ends does not terminate its endless answers properly.
             Some(Err(_)) if self.is_endless => Ok(None),
             Some(Err(error)) => Err(self.client.closed(&error.to_string())),
         }

@@ -1,58 +1,56 @@
-//! Why a command did not do what it was asked, what it says of it, and with which exit code. Knows
-//! no command.
+//! Failures of commands, their messages and exit codes.
 
 use std::io;
 use std::process::ExitCode;
 
-use gm_node::api;
+use gm_node::api::{self, ErrorKind};
 use thiserror::Error;
 
-/// The exit code of a read whose group is not held here, or was not compared with another holder
-/// yet.
+/// Exit code of a read whose group is not hosted here, or was not compared with another host yet.
 const EXIT_UNVERIFIED: u8 = 7;
 
-/// Why a command came to nothing.
+/// Failure of a command.
 #[derive(Debug, Error)]
 pub(crate) enum CommandError {
-    /// It was asked for what cannot be understood.
+    /// An argument is invalid.
     #[error("{0}")]
     Usage(String),
-    /// The group that is to be read is not held here.
+    /// The group to read is not hosted here.
     #[error("{}", .0.error)]
     NotHosted(api::ApiError),
-    /// The daemon refused.
+    /// The daemon refused the request.
     #[error("{}", .0.error)]
     Refused(api::ApiError),
-    /// What came, or would be sent, is more than is taken.
+    /// A request or an answer is larger than its limit.
     #[error("{0}")]
     TooLarge(String),
     /// No daemon answers.
     #[error("{0}")]
     Unreachable(String),
-    /// A write was sent, and no valid answer came.
-    #[error("{0}. It is not known whether the write stands: look with `topology`")]
+    /// A write was sent, and no valid answer was received.
+    #[error("{0}. The write may or may not stand: check with `topology`")]
     Unknown(String),
-    /// What was waited for did not come.
+    /// A wait reached its deadline.
     #[error("{0}")]
     TimedOut(String),
     /// The command succeeded, but its answer cannot be printed.
     #[error("the answer cannot be printed on standard output: {0}")]
     Output(io::Error),
-    /// The same for a write.
+    /// A write succeeded, but its answer cannot be printed.
     #[error("the write stands, and its answer cannot be printed on standard output: {0}")]
     WriteOutput(io::Error),
-    /// The system refuses something that the command needs.
-    #[error("the system: {0}")]
+    /// The operating system refused a call.
+    #[error("the operating system refused: {0}")]
     System(#[from] io::Error),
 }
 
 impl CommandError {
-    /// The exit code, the same for all commands.
+    /// Exit code, the same for all commands.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             CommandError::Usage(_) => 2,
-            CommandError::Refused(error) if error.kind == "usage" => 2,
-            CommandError::Refused(error) if error.kind == "unknown" => 5,
+            CommandError::Refused(error) if error.kind == ErrorKind::Usage => 2,
+            CommandError::Refused(error) if error.kind == ErrorKind::Unknown => 5,
             CommandError::Refused(_) | CommandError::TooLarge(_) | CommandError::System(_) => 1,
             CommandError::Unreachable(_) => 3,
             CommandError::NotHosted(_) => EXIT_UNVERIFIED,
@@ -62,7 +60,7 @@ impl CommandError {
         }
     }
 
-    /// The same failure, after a write was acknowledged.
+    /// The same failure, after the daemon confirmed a write.
     pub(crate) fn after_acknowledged_write(self) -> CommandError {
         match self {
             CommandError::Output(error) => CommandError::WriteOutput(error),
@@ -70,7 +68,7 @@ impl CommandError {
         }
     }
 
-    /// The same failure, after a write was sent: no valid answer came, so the write may stand.
+    /// The same failure, after a write was sent without a valid answer: the write may stand.
     pub(crate) fn after_sent_write(self) -> CommandError {
         match self {
             CommandError::Unreachable(why) | CommandError::TooLarge(why) => CommandError::Unknown(why),
@@ -78,38 +76,37 @@ impl CommandError {
         }
     }
 
-    /// Whether whoever read our output stopped reading, which is their right.
+    /// Whether the reader of standard output closed it, which is not an error.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, CommandError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// The same for programs.
+    /// The failure in the form of the API.
     pub(crate) fn as_json(&self) -> api::ApiError {
         let kind = match self {
-            CommandError::Usage(_) => "usage",
+            CommandError::Usage(_) => ErrorKind::Usage,
             CommandError::Refused(error) | CommandError::NotHosted(error) => return error.clone(),
-            CommandError::TooLarge(_) => "bound",
-            CommandError::Unreachable(_) => "unreachable",
-            CommandError::Unknown(_) => "unknown",
-            CommandError::TimedOut(_) => "timed-out",
-            CommandError::Output(_) | CommandError::WriteOutput(_) => "output",
-            CommandError::System(_) => "system",
+            CommandError::TooLarge(_) => ErrorKind::Limit,
+            CommandError::Unreachable(_) => ErrorKind::Unreachable,
+            CommandError::Unknown(_) => ErrorKind::Unknown,
+            CommandError::TimedOut(_) => ErrorKind::TimedOut,
+            CommandError::Output(_) | CommandError::WriteOutput(_) => ErrorKind::Output,
+            CommandError::System(_) => ErrorKind::System,
         };
-        api::ApiError { error: self.to_string(), kind: kind.to_owned() }
+        api::ApiError { error: self.to_string(), kind }
     }
 }
 
-/// How a command ended that said all it had to say.
+/// Outcome of a command that printed its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Done.
+    /// Success.
     Done,
-    /// What was required is not so.
+    /// A requirement, such as `--require`, is not met.
     RequirementUnmet,
-    /// Not as many have it as were asked for.
+    /// Fewer members acknowledged than requested.
     WaitUnmet,
-    /// The group was not compared with another holder yet: what is missing in the answer may be
-    /// there.
+    /// The group was not compared with another host yet: the answer may lack members.
     Unverified,
 }
 
@@ -129,13 +126,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_failure_has_the_code_that_is_promised() {
-        let refused = |kind: &str| {
-            CommandError::Refused(api::ApiError { error: "no".into(), kind: kind.into() }).exit_code()
-        };
-        assert_eq!((refused("usage"), refused("unknown")), (2, 5));
-        for kind in ["unknown-group", "refused", "identity-conflict", "storage", "bound"] {
-            assert_eq!(refused(kind), 1, "{kind}");
+    fn failures_have_the_documented_exit_codes() {
+        let refused = |kind| CommandError::Refused(api::ApiError { error: "no".into(), kind }).exit_code();
+        assert_eq!((refused(ErrorKind::Usage), refused(ErrorKind::Unknown)), (2, 5));
+        for kind in [
+            ErrorKind::UnknownGroup,
+            ErrorKind::Refused,
+            ErrorKind::IdentityConflict,
+            ErrorKind::Storage,
+            ErrorKind::Limit,
+        ] {
+            assert_eq!(refused(kind), 1, "{kind:?}");
         }
         assert_eq!(CommandError::Usage(String::new()).exit_code(), 2);
         assert_eq!(CommandError::TooLarge(String::new()).exit_code(), 1);

@@ -1,10 +1,9 @@
-//! What is asked of a running daemon, and told it. Knows the daemon as a socket only: see
-//! `client.rs`.
+//! Commands for a running daemon, which they reach through its control socket (`client.rs`).
 //!
-//! `args.rs` and `node_arg.rs` read what is typed, `socket_path.rs` finds the socket, `read.rs`,
-//! `write.rs` and `watch.rs` are the commands, `render` and `table.rs` make text for people,
-//! `printer.rs` prints it or JSON, `output_reader.rs` tells whether somebody reads it, `error.rs`
-//! has the exit codes.
+//! `args.rs` and `node_arg.rs` parse arguments, `socket_path.rs` finds the socket, `read.rs`,
+//! `write.rs` and `watch.rs` are the commands, `render` and `table.rs` format text for people,
+//! `printer.rs` prints text or JSON, `output_reader.rs` detects that the reader of standard output is
+//! gone, `error.rs` defines the exit codes.
 
 pub(crate) mod args;
 pub(crate) mod client;
@@ -25,6 +24,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use gm_data::GroupName;
+use gm_node::api::PriorityChange;
 
 use self::args::{FreshArgs, ItemOp, Ranges, ReadArgs, WaitArgs};
 use self::client::Client;
@@ -37,30 +37,34 @@ use crate::Global;
 /// A command for a running daemon.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ClientCommand {
-    /// How the daemon stands, and what an operator should look at
+    /// Show the daemon's health and its warnings
+    #[command(after_help = "Example: gm-node status --data-dir /var/lib/gm")]
     Status {
         #[command(flatten)]
         reading: ReadArgs,
     },
-    /// The groups that are held, and those that are known by name
+    /// List the groups that this node hosts or knows
+    #[command(after_help = "Example: gm-node groups")]
     Groups {
         #[command(flatten)]
         reading: ReadArgs,
     },
-    /// Who is in a group
+    /// List the members of a group
+    #[command(after_help = "Example: gm-node members Customers --fresh")]
     Members {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
         #[command(flatten)]
         fresh: FreshArgs,
         #[command(flatten)]
         reading: ReadArgs,
     },
-    /// Which member serves which range, and which is interested in it
+    /// List the ranges that members serve or are interested in
+    #[command(after_help = "Example: gm-node topology Customers --op add")]
     Topology {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
-        /// Only what is served (add), or of interest (get)
+        /// List only served ranges (add), or only interests (get)
         #[arg(long, value_enum)]
         op: Option<ItemOp>,
         #[command(flatten)]
@@ -68,11 +72,12 @@ pub(crate) enum ClientCommand {
         #[command(flatten)]
         reading: ReadArgs,
     },
-    /// By how many each key is served
+    /// Show how many members serve each part of the key space
+    #[command(after_help = "Example: gm-node coverage Customers --require 2")]
     Coverage {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
-        /// Exit with 1 if any key is served by fewer members
+        /// Exit with code 1 if fewer than N members serve any key
         #[arg(long, value_name = "N")]
         require: Option<usize>,
         #[command(flatten)]
@@ -80,14 +85,15 @@ pub(crate) enum ClientCommand {
         #[command(flatten)]
         reading: ReadArgs,
     },
-    /// Who serves a key, the most preferred first
+    /// Find the members that serve a key, most preferred first
+    #[command(after_help = "Example: gm-node locate Customers --bytes customer:4711")]
     Locate {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
-        /// The key, decimal or 0x hex
+        /// The key, decimal or hexadecimal (0x)
         #[arg(value_parser = args::parse_key, required_unless_present = "bytes", conflicts_with = "bytes")]
         key: Option<u32>,
-        /// The key that is the hash of this text
+        /// Locate the hash of this text instead of a key
         #[arg(long, value_name = "TEXT")]
         bytes: Option<String>,
         #[command(flatten)]
@@ -95,132 +101,148 @@ pub(crate) enum ClientCommand {
         #[command(flatten)]
         reading: ReadArgs,
     },
-    /// Become a member of a group
+    /// Join a group, with an interest in ranges
+    #[command(after_help = "Example: gm-node join Customers --interest 0x0-0x7fffffff")]
     Join {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
-        /// Be interested in these ranges; without it, in the whole key space
+        /// Ranges of interest, separated by commas [default: the whole key space]
         #[arg(long, value_name = "RANGES", value_parser = args::parse_ranges)]
         interest: Option<Ranges>,
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// Leave a group: nothing is said of any range any longer
+    /// Leave a group and withdraw all ranges
+    #[command(after_help = "Example: gm-node leave Customers --wait all")]
     Leave {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// Serve ranges, whatever was said of them before
+    /// Serve key ranges, replacing earlier entries for the same ranges
+    #[command(after_help = "Example: gm-node serve Customers 0-0x7fffffff --port 5432 --wait all")]
     Serve {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
-        /// `0x0-0x7fffffff` or decimal; several by commas
+        /// Ranges, separated by commas: `0x0-0x7fffffff`, or decimal
         #[arg(value_name = "START-END", value_parser = args::parse_ranges)]
         ranges: Ranges,
-        /// The port of the service
+        /// Port of the service
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
         port: u16,
-        /// More is preferred. Default: 1
+        /// Priority; owners with a greater one are preferred [default: 1]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
         priority: Option<u16>,
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// Serve ranges no longer, and be interested in them no longer
+    /// Withdraw ranges: stop serving them and drop any interest in them
+    #[command(after_help = "Example: gm-node unserve Customers 0-0x7fffffff --wait all")]
     Unserve {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
-        /// Exactly as they were served; several by commas
+        /// Ranges exactly as they are served, separated by commas: `0x0-0x7fffffff`, or decimal
         #[arg(value_name = "START-END", value_parser = args::parse_ranges)]
         ranges: Ranges,
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// Give ranges that are served another priority
-    #[command(allow_negative_numbers = true)]
+    /// Change the priority of served ranges; at zero a range is withdrawn
+    #[command(
+        allow_negative_numbers = true,
+        after_help = "Example: gm-node priority Customers 0-0x7fffffff +2"
+    )]
     Priority {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
-        /// Exactly as they were served; several by commas
+        /// Ranges exactly as they are served, separated by commas: `0x0-0x7fffffff`, or decimal
         #[arg(value_name = "START-END", value_parser = args::parse_ranges)]
         ranges: Ranges,
-        /// The priority, or by how much it is more or less
+        /// New priority, or the difference to the present one
         #[arg(value_name = "N|+N|-N", value_parser = args::parse_priority)]
-        priority: String,
+        priority: PriorityChange,
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// Several changes in one write: others see all of them or none
+    /// Apply several changes in one write: other nodes see all of them or none
+    #[command(after_help = "Example: gm-node change Customers changes.json")]
     Change {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
-        /// A JSON list: [{"do": "serve", "start": 0, "end": 99, "port": 5432, "priority": 2},
-        /// {"do": "unserve", ...}, {"do": "interest", ...}, {"do": "priority", "start": 0, "end":
-        /// 99, "priority": "+1"}]; `-` is standard input
+        /// JSON file with a list of changes; `-` reads standard input
+        ///
+        /// [{"do": "serve", "start": 0, "end": 99, "port": 5432, "priority": 2}, {"do": "unserve",
+        /// ...}, {"do": "interest", ...}, {"do": "priority", "start": 0, "end": 99, "priority":
+        /// "+1"}]
         file: PathBuf,
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// Take a member out that will not come back: what it said is gone, on all nodes
+    /// Remove a dead member and its ranges from the cluster; a live member comes back by itself
+    #[command(after_help = "Example: gm-node forget 10.0.0.3:29999 --wait all")]
     Forget {
-        /// The member: IP:PORT, or HOST:PORT if the name has exactly one address
+        /// NetId of the member, IP:PORT, or HOST:PORT if the name resolves to one address
         #[arg(value_name = "NODE", value_parser = node_arg::parse_node)]
         node: NodeArg,
-        /// In this group; without it, in all that are held
+        /// Forget it in this group only [default: all groups that this node hosts]
         #[arg(long)]
         group: Option<GroupName>,
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// Drop the records of forgotten members of a group, on all nodes: they take no room any more
+    /// Drop the records of forgotten members on all nodes, to free their space
+    #[command(after_help = "Example: gm-node purge Customers")]
     Purge {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
-        /// Those of members that this node has not heard since its start as well; one that lives
+        /// Drop also the records of members not heard from since this node started; a live member
         /// comes back by itself
         #[arg(long)]
         unheard: bool,
     },
-    /// End the pause after an identity conflict at once, when its cause is mended
+    /// End the pause after an identity conflict, once its cause is fixed
+    #[command(after_help = "Example: gm-node resume Customers")]
     Resume {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// The nodes that this one knows, and what they are to it
+    /// List the known peers and how this node reaches them
+    #[command(after_help = "Example: gm-node peers")]
     Peers {
         #[command(flatten)]
         reading: ReadArgs,
     },
-    /// What changes in a group, as it changes; first what is there
+    /// Print the changes in a group as they happen; the present state comes first
+    #[command(after_help = "Example: gm-node watch Customers --json")]
     Watch {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
         #[command(flatten)]
         reading: ReadArgs,
     },
-    /// Wait until a group is as another node has it
+    /// Wait until a group reaches the given fingerprint
+    #[command(after_help = "Example: gm-node wait Customers --fingerprint 288a358fc6ea0eed31c87613c274a896")]
     Wait {
-        /// The group's name
+        /// Name of the group
         group: GroupName,
-        /// As `groups` and every write print it
+        /// Fingerprint of the group, as `groups` and every write print it
         #[arg(long, value_parser = args::parse_fingerprint)]
         fingerprint: String,
-        /// Maximum time to wait
+        /// Give up after this time
         #[arg(long, default_value = "5s", value_parser = args::parse_duration, value_name = "TIME")]
         timeout: Duration,
     },
 }
 
-/// Asks, and says what came of it.
-pub(crate) fn run(ask: ClientCommand, global: &Global) -> ExitCode {
+/// Runs a command and prints its result.
+pub(crate) fn run(command: ClientCommand, global: &Global) -> ExitCode {
     let mut out = Printer::new(global.json);
     let ended = socket_path::find_socket(global).and_then(|path| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(execute(ask, &Client::new(path), &mut out))
+        runtime.block_on(execute(command, &Client::new(path), &mut out))
     });
     match ended {
         Ok(ended) => ended.into(),
@@ -231,24 +253,28 @@ pub(crate) fn run(ask: ClientCommand, global: &Global) -> ExitCode {
     }
 }
 
-async fn execute(ask: ClientCommand, client: &Client, out: &mut Printer) -> Result<Outcome, CommandError> {
-    let patient = |reading: ReadArgs| client.with_timeout(reading.timeout);
-    match ask {
-        ClientCommand::Status { reading } => read::status(&patient(reading), out).await,
-        ClientCommand::Groups { reading } => read::groups(&patient(reading), out).await,
+async fn execute(
+    command: ClientCommand,
+    client: &Client,
+    out: &mut Printer,
+) -> Result<Outcome, CommandError> {
+    let with_timeout = |reading: ReadArgs| client.with_timeout(reading.timeout);
+    match command {
+        ClientCommand::Status { reading } => read::status(&with_timeout(reading), out).await,
+        ClientCommand::Groups { reading } => read::groups(&with_timeout(reading), out).await,
         ClientCommand::Members { group, fresh, reading } => {
-            read::members(&patient(reading), out, GroupQuery { group: &group, fresh }).await
+            read::members(&with_timeout(reading), out, GroupQuery { group: &group, fresh }).await
         }
         ClientCommand::Topology { group, op, fresh, reading } => {
-            read::topology(&patient(reading), out, GroupQuery { group: &group, fresh }, op).await
+            read::topology(&with_timeout(reading), out, GroupQuery { group: &group, fresh }, op).await
         }
         ClientCommand::Coverage { group, require, fresh, reading } => {
-            read::coverage(&patient(reading), out, GroupQuery { group: &group, fresh }, require).await
+            read::coverage(&with_timeout(reading), out, GroupQuery { group: &group, fresh }, require).await
         }
         ClientCommand::Locate { group, key, bytes, fresh, reading } => {
-            read::locate(&patient(reading), out, GroupQuery { group: &group, fresh }, key, bytes).await
+            read::locate(&with_timeout(reading), out, GroupQuery { group: &group, fresh }, key, bytes).await
         }
-        ClientCommand::Peers { reading } => read::peers(&patient(reading), out).await,
+        ClientCommand::Peers { reading } => read::peers(&with_timeout(reading), out).await,
         ClientCommand::Join { group, interest, waiting } => {
             write::join(client, out, &group, &interest.map_or_else(Vec::new, |ranges| ranges.0), &waiting)
                 .await
@@ -261,7 +287,7 @@ async fn execute(ask: ClientCommand, client: &Client, out: &mut Printer) -> Resu
             write::change(client, out, &group, write::unserve(&ranges), &waiting).await
         }
         ClientCommand::Priority { group, ranges, priority, waiting } => {
-            write::change(client, out, &group, write::priority(&ranges, &priority), &waiting).await
+            write::change(client, out, &group, write::priority(&ranges, priority), &waiting).await
         }
         ClientCommand::Change { group, file, waiting } => {
             write::change(client, out, &group, write::read_changes(&file)?, &waiting).await
@@ -271,7 +297,7 @@ async fn execute(ask: ClientCommand, client: &Client, out: &mut Printer) -> Resu
         }
         ClientCommand::Purge { group, unheard } => write::purge(client, out, &group, unheard).await,
         ClientCommand::Resume { group, waiting } => write::resume(client, out, &group, &waiting).await,
-        ClientCommand::Watch { group, reading } => watch::watch(&patient(reading), out, &group).await,
+        ClientCommand::Watch { group, reading } => watch::watch(&with_timeout(reading), out, &group).await,
         ClientCommand::Wait { group, fingerprint, timeout } => {
             watch::wait(client, out, &group, &fingerprint, timeout).await
         }

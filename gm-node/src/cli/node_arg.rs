@@ -1,5 +1,4 @@
-//! The member that `forget` removes: its NetId, or the name of its host and a port, which the
-//! system resolves.
+//! The argument of `forget`: a member's NetId, or a host name and a port.
 
 use std::net::SocketAddr;
 
@@ -8,21 +7,21 @@ use gm_clock::NetId;
 
 use super::error::CommandError;
 
-/// A member, as the operator names it.
+/// A member, as it was named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NodeArg {
-    /// By its NetId.
+    /// A NetId.
     Node(NetId),
-    /// By the name of its host.
+    /// A host name.
     Name {
-        /// The name.
+        /// The host's name.
         host: String,
         /// The port of the NetId.
         port: u16,
     },
 }
 
-/// Reads `10.0.0.1:29999` or `name:29999`.
+/// Parses `10.0.0.1:29999` or `name:29999`.
 pub(crate) fn parse_node(text: &str) -> Result<NodeArg, String> {
     match text.parse() {
         Ok(Seed::Address(address)) => {
@@ -34,14 +33,14 @@ pub(crate) fn parse_node(text: &str) -> Result<NodeArg, String> {
 }
 
 impl NodeArg {
-    /// The NetId. A name must have exactly one address.
+    /// Returns the NetId. A name must resolve to exactly one address.
     pub(crate) async fn resolve(self) -> Result<NetId, CommandError> {
         match self {
             NodeArg::Node(node) => Ok(node),
             NodeArg::Name { host, port } => match tokio::net::lookup_host((host.as_str(), port)).await {
                 Ok(found) => single_address(&host, found.collect()),
                 Err(error) => Err(CommandError::Usage(format!(
-                    "{host} is not resolved: {error}. Name the node by its IP:PORT"
+                    "{host} does not resolve: {error}. Give the IP:PORT of the node"
                 ))),
             },
         }
@@ -56,14 +55,11 @@ fn single_address(host: &str, found: Vec<SocketAddr>) -> Result<NetId, CommandEr
     match *nodes {
         [node] => Ok(node),
         [] => Err(CommandError::Usage(format!(
-            "{host} has no address that a node can have. Name the node by its IP:PORT"
+            "{host} has no address that a node can have. Give the IP:PORT of the node"
         ))),
         _ => {
             let all: Vec<String> = nodes.iter().map(NetId::to_string).collect();
-            Err(CommandError::Usage(format!(
-                "{host} has several addresses: name the node by one of {}",
-                all.join(", ")
-            )))
+            Err(CommandError::Usage(format!("{host} has several addresses: give one of {}", all.join(", "))))
         }
     }
 }

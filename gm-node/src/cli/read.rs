@@ -1,4 +1,4 @@
-//! The commands that ask and change nothing.
+//! Commands that read.
 
 use gm_data::GroupName;
 use gm_node::api;
@@ -27,17 +27,17 @@ pub(crate) async fn peers(client: &Client, out: &mut Printer) -> Result<Outcome,
     Ok(Outcome::Done)
 }
 
-/// Text that is printed at once, in bytes, about.
+/// Approximate number of bytes that are printed at once.
 const PRINT_BYTES: usize = 64 << 10;
 
-/// What is asked of a group.
+/// A group to read, and how fresh the answer must be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GroupQuery<'a> {
     pub(crate) group: &'a GroupName,
     pub(crate) fresh: FreshArgs,
 }
 
-/// Reads something of a group, and prints it as it comes. Returns its head.
+/// Reads part of a group and prints it as it arrives. Returns the head of the answer.
 async fn read<L: ListRenderer>(
     client: &Client,
     out: &mut Printer,
@@ -50,7 +50,9 @@ async fn read<L: ListRenderer>(
     let uri = format!("{}{parted}{}", group_uri(group, what), query.join("&"));
     let list = client.list(&uri, fresh.fresh.unwrap_or_default()).await;
     let mut lines = list.map_err(|failure| match failure {
-        CommandError::Refused(error) if error.kind == "unknown-group" => CommandError::NotHosted(error),
+        CommandError::Refused(error) if error.kind == api::ErrorKind::UnknownGroup => {
+            CommandError::NotHosted(error)
+        }
         failure => failure,
     })?;
     let Some(mut head) = lines.next::<L::Head>().await? else { return Err(client.empty_answer()) };
@@ -59,7 +61,7 @@ async fn read<L: ListRenderer>(
     let mut end = String::new();
     if out.is_json() {
         text = to_json(&head)?;
-        // The list is the last field: `]}` comes behind what is in it.
+        // The list is the last field, so `]}` follows its entries.
         end = text.split_off(text.len().saturating_sub(2));
     }
     let mut is_first = true;
@@ -123,7 +125,7 @@ pub(crate) async fn coverage(
     let coverage = read(client, out, asked, ("/coverage", None), render::Coverage::new(require)).await?;
     Ok(match require {
         None => outcome(&coverage.sync),
-        // What is known to be served is, whoever else is missing.
+        // Missing members can only add owners.
         Some(wanted) if coverage.min_owners >= wanted => Outcome::Done,
         Some(_) if coverage.sync.verified => Outcome::RequirementUnmet,
         Some(_) => Outcome::Unverified,
@@ -145,7 +147,7 @@ pub(crate) async fn locate(
     Ok(outcome(&located.sync))
 }
 
-/// The address of something of a group.
+/// URI of a resource of a group.
 pub(crate) fn group_uri(group: &GroupName, what: &str) -> String {
     format!("/v1/groups/{}{what}", percent_encode(group.as_str()))
 }

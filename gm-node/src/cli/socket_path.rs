@@ -1,14 +1,14 @@
-//! Where the daemon is that a command is for. Opens nothing.
+//! Finds the control socket of the daemon that a command addresses.
 
 use std::path::PathBuf;
 
 use super::error::CommandError;
 use crate::Global;
 
-/// The name of the control socket in a data directory.
+/// Name of the control socket in a data directory.
 const SOCKET_NAME: &str = "gm.sock";
 
-/// The path of the control socket.
+/// Path of the control socket.
 pub(crate) fn find_socket(global: &Global) -> Result<PathBuf, CommandError> {
     let wrong = |api| {
         let forms = "see --api, GROUP_MANAGER_API";
@@ -21,7 +21,7 @@ pub(crate) fn find_socket(global: &Global) -> Result<PathBuf, CommandError> {
         },
         (None, Some(dir)) => Ok(dir.join(SOCKET_NAME)),
         (None, None) => Err(CommandError::Usage(
-            "which daemon? Give --data-dir DIR, the directory that it runs with, or --api unix:PATH, or set GROUP_MANAGER_API"
+            "no daemon is named: give its --data-dir DIR or its --api unix:PATH, or set GROUP_MANAGER_API"
                 .to_owned(),
         )),
     }

@@ -1,19 +1,19 @@
-//! Aligned columns for a terminal. Knows nothing of what stands in them.
+//! Tables with aligned columns for a terminal.
 
 use std::fmt;
 
-/// On which side of its column something stands.
+/// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
-    /// Text.
+    /// For text.
     Left,
-    /// Numbers.
+    /// For numbers.
     Right,
 }
 
 pub(crate) use Align::{Left, Right};
 
-/// Rows under heads. Shown with a line for each, without blanks at the ends.
+/// A table with column heads. Lines have no trailing blanks.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     heads: Vec<(&'static str, Align)>,
@@ -21,12 +21,12 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Without rows.
+    /// Creates an empty table.
     pub(crate) fn new(heads: &[(&'static str, Align)]) -> Table {
         Table { heads: heads.to_vec(), rows: Vec::new() }
     }
 
-    /// One more row.
+    /// Adds a row.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.iter().map(|cell| escape_invisible(cell)).collect());
     }
@@ -56,7 +56,7 @@ impl Table {
         line
     }
 
-    /// The lines of the rows, and of the heads if they are wanted.
+    /// Formats the rows, and optionally the heads.
     fn lines(&self, widths: &[usize], with_heads: bool) -> String {
         let heads = with_heads.then(|| self.line(widths, self.heads.iter().map(|(head, _)| *head)));
         let rows = self.rows.iter().map(|row| self.line(widths, row.iter().map(String::as_str)));
@@ -70,11 +70,11 @@ impl fmt::Display for Table {
     }
 }
 
-/// Rows by which the columns of a table that has no end in sight are measured. Later rows that need
-/// more are not aligned.
+/// Number of rows that determine the column widths of a streamed table. Wider cells in later rows are
+/// not aligned.
 const MEASURED_ROWS: usize = 1_000;
 
-/// A table whose rows are shown as they come.
+/// A table whose rows are printed as they arrive.
 #[derive(Clone, Debug)]
 pub(crate) struct StreamedTable {
     table: Table,
@@ -82,12 +82,12 @@ pub(crate) struct StreamedTable {
 }
 
 impl StreamedTable {
-    /// Without rows.
+    /// Creates an empty table.
     pub(crate) fn new(heads: &[(&'static str, Align)]) -> StreamedTable {
         StreamedTable { table: Table::new(heads), widths: None }
     }
 
-    /// One more row. Returns what can be printed.
+    /// Adds a row. Returns the text that can be printed now.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) -> String {
         self.table.row(cells);
         if self.widths.is_some() || self.table.rows.len() >= MEASURED_ROWS {
@@ -97,7 +97,7 @@ impl StreamedTable {
         }
     }
 
-    /// What was not printed yet; nothing of a table without rows.
+    /// Returns the text that was not printed yet; empty for a table without rows.
     pub(crate) fn end(&mut self) -> String {
         if self.widths.is_none() && self.table.rows.is_empty() { String::new() } else { self.print() }
     }
@@ -111,7 +111,7 @@ impl StreamedTable {
     }
 }
 
-/// A text that moves no cursor, whoever wrote it.
+/// Escapes control characters, so that foreign text cannot move the cursor.
 pub(crate) fn escape_invisible(text: &str) -> String {
     let hidden = |c: char| c.is_control() || ('\u{200b}'..='\u{200f}').contains(&c) || is_bidi_control(c);
     if !text.chars().any(hidden) {
@@ -120,7 +120,7 @@ pub(crate) fn escape_invisible(text: &str) -> String {
     text.chars().map(|c| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 
-/// Whether it turns the direction of what follows.
+/// Whether the character changes the writing direction of the text after it.
 fn is_bidi_control(c: char) -> bool {
     ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c)
 }
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_and_lines_end_with_what_is_said() {
+    fn columns_are_aligned_without_trailing_blanks() {
         let mut table = Table::new(&[("GROUP", Left), ("ITEMS", Right), ("", Left)]);
         table.row(["Customers".into(), "7".into(), String::new()]);
         table.row(["Größe".into(), "123456".into(), "x".into()]);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_table_is_shown_as_it_comes() {
+    fn a_long_table_is_printed_as_rows_arrive() {
         let row = |at: usize| [format!("g{at}"), at.to_string()];
         let heads = [("GROUP", Left), ("ITEMS", Right)];
         let (mut flow, mut table) = (StreamedTable::new(&heads), Table::new(&heads));

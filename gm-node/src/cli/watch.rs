@@ -1,4 +1,4 @@
-//! The commands that last: what changes in a group, and waiting until it is as it should be.
+//! Commands that wait for changes: `watch` and `wait`.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::printer::Printer;
 use super::read::group_uri;
 use super::{output_reader, render};
 
-/// How often a daemon is asked for a group's fingerprint.
+/// Interval at which `wait` reads the fingerprint.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 pub(crate) async fn watch(
@@ -35,7 +35,7 @@ pub(crate) async fn watch(
         }
     }
     Err(CommandError::Unreachable(format!(
-        "the daemon at unix:{} ended the watch: it is going down; look at its log",
+        "the daemon at unix:{} ended the watch: it is shutting down (see its log)",
         client.path().display()
     )))
 }
@@ -48,21 +48,21 @@ pub(crate) async fn wait(
     within: Duration,
 ) -> Result<Outcome, CommandError> {
     let last = Instant::now() + within;
-    // A daemon that is slow to answer may take the time of the wait.
+    // A slow daemon may use the whole time of the wait for one answer.
     let client = &client.with_timeout(DEFAULT_TIMEOUT.max(within));
     loop {
-        let held = match client.get::<api::GroupInfo>(&group_uri(group, "")).await {
-            Ok(held) => Some(held),
-            // It may be joined while we wait.
-            Err(CommandError::Refused(error)) if error.kind == "unknown-group" => None,
+        let hosted = match client.get::<api::GroupInfo>(&group_uri(group, "")).await {
+            Ok(group) => Some(group),
+            // The group may be joined during the wait.
+            Err(CommandError::Refused(error)) if error.kind == api::ErrorKind::UnknownGroup => None,
             Err(failure) => return Err(failure),
         };
-        if let Some(held) = held.as_ref().filter(|held| held.fingerprint == fingerprint) {
-            out.print_shape(held, render::group)?;
+        if let Some(reached) = hosted.as_ref().filter(|found| found.fingerprint == fingerprint) {
+            out.print_shape(reached, render::group)?;
             return Ok(Outcome::Done);
         }
         if Instant::now() >= last {
-            return Err(timed_out(group, held.as_ref(), fingerprint, within));
+            return Err(timed_out(group, hosted.as_ref(), fingerprint, within));
         }
         tokio::select! {
             () = sleep(POLL_INTERVAL) => {}
@@ -73,18 +73,15 @@ pub(crate) async fn wait(
 
 fn timed_out(
     group: &GroupName,
-    held: Option<&api::GroupInfo>,
+    hosted: Option<&api::GroupInfo>,
     wanted: &str,
     within: Duration,
 ) -> CommandError {
-    let stands = match held {
-        Some(held) => {
-            format!("has the fingerprint {}, with {} members", held.fingerprint, held.members)
+    let found = match hosted {
+        Some(found) => {
+            format!("has the fingerprint {}, with {} members", found.fingerprint, found.members)
         }
-        None => "is not held here".to_owned(),
+        None => "is not hosted here".to_owned(),
     };
-    CommandError::TimedOut(format!(
-        "after {} {group} {stands}, and not yet {wanted}",
-        format_duration(within)
-    ))
+    CommandError::TimedOut(format!("after {} {group} {found}, not {wanted}", format_duration(within)))
 }

@@ -1,4 +1,4 @@
-//! The commands that write.
+//! Commands that write.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gm_clock::NetId;
 use gm_data::{GroupName, KeyRange};
-use gm_node::api::{self, RangeChange};
+use gm_node::api::{self, PriorityChange, RangeChange};
 use serde::Serialize;
 
 use super::args::{Ranges, WaitArgs};
@@ -17,7 +17,7 @@ use super::printer::Printer;
 use super::read::group_uri;
 use super::render;
 
-/// Bytes of a file of changes that are read.
+/// Maximum size of a file of changes.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
 pub(crate) async fn join(
@@ -122,16 +122,12 @@ pub(crate) fn unserve(ranges: &Ranges) -> Vec<RangeChange> {
     ranges.0.iter().map(|range| RangeChange::Unserve { start: range.start(), end: range.end() }).collect()
 }
 
-pub(crate) fn priority(ranges: &Ranges, priority: &str) -> Vec<RangeChange> {
-    let order = |range: &KeyRange| RangeChange::Priority {
-        start: range.start(),
-        end: range.end(),
-        priority: priority.to_owned(),
-    };
+pub(crate) fn priority(ranges: &Ranges, priority: PriorityChange) -> Vec<RangeChange> {
+    let order = |range: &KeyRange| RangeChange::Priority { start: range.start(), end: range.end(), priority };
     ranges.0.iter().map(order).collect()
 }
 
-/// The changes in a file, or on standard input.
+/// Reads the changes of a file, or of standard input.
 pub(crate) fn read_changes(path: &Path) -> Result<Vec<RangeChange>, CommandError> {
     let (name, read) = if path == Path::new("-") {
         ("standard input".to_owned(), read_bounded(io::stdin().lock()))
@@ -139,7 +135,7 @@ pub(crate) fn read_changes(path: &Path) -> Result<Vec<RangeChange>, CommandError
         (path.display().to_string(), File::open(path).and_then(read_bounded))
     };
     let bytes =
-        read.map_err(|error| CommandError::Usage(format!("the changes cannot be read: {name}: {error}")))?;
+        read.map_err(|error| CommandError::Usage(format!("cannot read the changes: {name}: {error}")))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(CommandError::TooLarge(format!(
             "{name} is larger than {} MiB: write in several batches",

@@ -41,7 +41,7 @@ fn check(needed: &BTreeSet<IpAddr>, concerns: &Problems, has: impl Fn(IpAddr) ->
             Ok(false) => drop(gone.insert(*ip)),
             // The interfaces could not be listed: nothing changes.
             Err(error) if is_exhausted(&error) => concerns.descriptors.record_exhaustion(),
-            Err(error) => tracing::debug!("the interfaces of this machine are not listed: {error}"),
+            Err(error) => tracing::debug!("cannot list the interfaces of this machine: {error}"),
         }
     }
     for ip in gone.difference(&before) {
@@ -56,7 +56,7 @@ fn check(needed: &BTreeSet<IpAddr>, concerns: &Problems, has: impl Fn(IpAddr) ->
 /// The warning for an address that vanished.
 pub(super) fn missing_address_text(ip: IpAddr) -> String {
     format!(
-        "the address {ip} is no longer on any interface of this machine: other nodes do not reach this one. Give it back to its interface, or start the node with another `address`"
+        "the address {ip} is no longer on any interface of this machine, so other nodes cannot reach this one. Assign it again, or start the node with another `address`"
     )
 }
 

@@ -1,11 +1,11 @@
-//! What the daemon is told: flags over environment over a file over defaults, strictly. Opens no
-//! socket and no data directory; reads the configuration file and the key file, asks the system
-//! what the name of a host means, and nothing else.
+//! Configuration of the daemon. Flags take precedence over environment variables, these over the
+//! configuration file, and the file over the defaults. Unknown names and invalid values are errors.
 //!
-//! `config/schema.rs`: every setting by name; `config/flags.rs`: as flags; `config/layers.rs`: who
-//! says what; `config/spec.rs`: groups and ranges as text; `config/keys.rs`: keys;
-//! `config/resolver.rs`: hosts; `config/limits.rs`: how much the daemon holds;
-//! `config/resolved.rs`: what comes of it.
+//! This module reads the configuration file and the key file and resolves host names, but opens
+//! neither sockets nor the data directory. `config/schema.rs` lists the settings, `config/flags.rs`
+//! defines them as flags, `config/layers.rs` merges the sources, `config/spec.rs` parses groups and
+//! ranges, `config/keys.rs` keys, `config/limits.rs` limits, `config/resolver.rs` resolves hosts,
+//! `config/resolved.rs` produces the result.
 
 mod flags;
 mod keys;
@@ -23,7 +23,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gm_node::{api, file};
+use gm_node::api::{ApiError, ErrorKind};
+use gm_node::file;
 
 pub(crate) use flags::Flags;
 pub(crate) use keys::{KeyIds, to_hex};
@@ -35,29 +36,29 @@ pub(crate) use resolved::{
 pub(crate) use resolver::resolve_by_system;
 pub(crate) use spec::{JoinSpec, ServeSpec};
 
-/// The names of all settings.
+/// Names of all settings.
 #[cfg(test)]
 pub(crate) fn settings() -> impl Iterator<Item = &'static str> {
     schema::SETTINGS.iter().map(|known| known.name)
 }
 
-/// How long a file of settings may take to be read.
+/// Time limit for reading a file.
 const FILE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The text of a file of settings, of at most so many bytes, and what the system says of it.
-fn read_text(path: &Path, most: u64) -> std::io::Result<(String, Metadata)> {
+/// Reads a file of at most `max` bytes as text, with its metadata.
+fn read_text(path: &Path, max: u64) -> std::io::Result<(String, Metadata)> {
     let path = path.to_owned();
-    let (bytes, meta) = file::run_within(FILE_TIMEOUT, move || file::read_regular(&path, most))??;
+    let (bytes, meta) = file::run_within(FILE_TIMEOUT, move || file::read_regular(&path, max))??;
     Ok((file::utf8_text(bytes)?, meta))
 }
 
-/// Why the daemon does not begin, in words for an operator.
+/// Reason why the daemon does not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DaemonError {
-    /// What was said cannot be understood.
+    /// A setting cannot be parsed.
     #[error("{0}")]
     Usage(String),
-    /// It can, and is refused.
+    /// A valid setting is refused.
     #[error("{0}")]
     Refused(String),
     /// The command succeeded, but its answer cannot be printed.
@@ -66,44 +67,43 @@ pub(crate) enum DaemonError {
 }
 
 impl DaemonError {
-    const fn code(&self) -> (u8, &'static str) {
+    const fn code(&self) -> (u8, ErrorKind) {
         match self {
-            DaemonError::Refused(_) => (1, "refused"),
-            DaemonError::Usage(_) => (2, "usage"),
-            DaemonError::Output(_) => (6, "output"),
+            DaemonError::Refused(_) => (1, ErrorKind::Refused),
+            DaemonError::Usage(_) => (2, ErrorKind::Usage),
+            DaemonError::Output(_) => (6, ErrorKind::Output),
         }
     }
 }
 
-/// The trouble that determines the exit code: the first usage error, if there is one.
-fn most_severe(troubles: &[DaemonError]) -> Option<&DaemonError> {
-    troubles.iter().find(|trouble| matches!(trouble, DaemonError::Usage(_))).or(troubles.first())
+/// The error that determines the exit code: the first usage error, if there is one.
+fn most_severe(errors: &[DaemonError]) -> Option<&DaemonError> {
+    errors.iter().find(|error| matches!(error, DaemonError::Usage(_))).or(errors.first())
 }
 
-/// The exit code of troubles that were printed already.
-pub(crate) fn exit_code(troubles: &[DaemonError]) -> ExitCode {
-    most_severe(troubles).map_or(ExitCode::SUCCESS, |trouble| ExitCode::from(trouble.code().0))
+/// Exit code for errors that were printed already.
+pub(crate) fn exit_code(errors: &[DaemonError]) -> ExitCode {
+    most_severe(errors).map_or(ExitCode::SUCCESS, |error| ExitCode::from(error.code().0))
 }
 
-/// Prints all troubles on standard error, and with `json` as one object on standard output. Returns
+/// Prints all errors on standard error, and with `json` as one object on standard output. Returns
 /// the exit code.
 #[allow(clippy::print_stderr)]
-pub(crate) fn report_errors(troubles: &[DaemonError], json: bool) -> ExitCode {
-    for trouble in troubles {
-        eprintln!("error: {trouble}");
+pub(crate) fn report_errors(errors: &[DaemonError], json: bool) -> ExitCode {
+    for error in errors {
+        eprintln!("error: {error}");
     }
-    if let Some((_, kind)) =
-        most_severe(troubles).map(DaemonError::code).filter(|(code, _)| json && *code != 6)
+    if let Some((_, kind)) = most_severe(errors).map(DaemonError::code).filter(|(code, _)| json && *code != 6)
     {
-        let all: Vec<String> = troubles.iter().map(ToString::to_string).collect();
+        let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
         print_refusal(&all.join("\n"), kind);
     }
-    exit_code(troubles)
+    exit_code(errors)
 }
 
 /// Prints a refusal as JSON on standard output.
-pub(crate) fn print_refusal(error: &str, kind: &str) {
-    let error = api::ApiError { error: error.to_owned(), kind: kind.to_owned() };
-    // If this cannot be written, standard error and the exit code say it all the same.
+pub(crate) fn print_refusal(error: &str, kind: ErrorKind) {
+    let error = ApiError { error: error.to_owned(), kind };
+    // If this fails, standard error and the exit code still report the error.
     let _ = super::offline::print(&format!("{}\n", serde_json::json!(error)));
 }

@@ -46,8 +46,8 @@ pub(super) fn configured_ranges(joins: &[JoinSpec], serves: &[ServeSpec]) -> Vec
         all.extend(ranges.iter().map(interest));
     }
     for ServeSpec { group, range, port, priority } in serves {
-        let says = RangeUse::Serve { port: *port, priority: *priority };
-        all.push(ConfiguredRange { group: group.clone(), range: *range, range_use: says });
+        let range_use = RangeUse::Serve { port: *port, priority: *priority };
+        all.push(ConfiguredRange { group: group.clone(), range: *range, range_use });
     }
     all.sort();
     all.dedup();
@@ -102,17 +102,18 @@ pub(super) fn plan_withdrawal(
     plan
 }
 
-/// The file.
+/// The file with the remembered ranges.
 #[derive(Clone, Debug)]
 pub(super) struct ConfiguredFile(PathBuf);
 
 impl ConfiguredFile {
-    /// In that data directory.
+    /// The file in a data directory.
     pub(super) fn in_dir(dir: &Path) -> ConfiguredFile {
         ConfiguredFile(dir.join("configured.json"))
     }
 
-    /// The remembered ranges; none if there is no file, or none that can be read, which is logged.
+    /// Reads the remembered ranges. Without a file there are none; if it cannot be read, that is
+    /// logged.
     pub(super) fn read(&self) -> Vec<ConfiguredRange> {
         let why =
             match file::read_regular(&self.0, MAX_FILE_BYTES).and_then(|(bytes, _)| file::utf8_text(bytes)) {
@@ -121,14 +122,14 @@ impl ConfiguredFile {
                 Ok(text) => match parsed(&text) {
                     Ok((entries, 0)) => return entries,
                     Ok((entries, wrong)) => {
-                        tracing::warn!("{}: {wrong} entries are not valid, and ignored", self.0.display());
+                        tracing::warn!("{}: {wrong} entries are invalid and ignored", self.0.display());
                         return entries;
                     }
                     Err(why) => why,
                 },
             };
         tracing::warn!(
-            "{} is not read ({why}): ranges that earlier starts configured and this one does not stay. Withdraw them with `unserve` or `leave`",
+            "{} is not read ({why}): ranges that were configured by earlier starts and no longer are remain. Withdraw them with `unserve` or `leave`",
             self.0.display()
         );
         Vec::new()
@@ -154,9 +155,9 @@ impl ConfiguredFile {
     }
 }
 
-fn as_json(ConfiguredRange { group, range, range_use: says }: &ConfiguredRange) -> Value {
+fn as_json(ConfiguredRange { group, range, range_use }: &ConfiguredRange) -> Value {
     let (group, start, end) = (group.as_str(), range.start(), range.end());
-    match says {
+    match range_use {
         RangeUse::Interest => json!({ "group": group, "start": start, "end": end }),
         RangeUse::Serve { port, priority } => {
             json!({ "group": group, "start": start, "end": end, "port": port, "priority": priority })
@@ -169,7 +170,7 @@ fn parsed(text: &str) -> Result<(Vec<ConfiguredRange>, usize), String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     match value["version"].as_u64() {
         Some(1..=FORMAT) => {}
-        Some(later) => return Err(format!("its format is {later}, and this program knows {FORMAT}")),
+        Some(later) => return Err(format!("its format is {later}, and this program supports {FORMAT}")),
         None => return Err("it names no version".to_owned()),
     }
     let all = value["entries"].as_array().ok_or("it has no entries")?;
@@ -184,12 +185,12 @@ fn entry(value: &Value) -> Option<ConfiguredRange> {
     let number = |name: &str| value[name].as_u64();
     let key = |name: &str| u32::try_from(number(name)?).ok();
     let small = |name: &str| u16::try_from(number(name)?).ok();
-    let says = match value.get("port") {
+    let range_use = match value.get("port") {
         None => RangeUse::Interest,
         Some(_) => RangeUse::Serve { port: small("port")?, priority: small("priority")? },
     };
     let group = GroupName::new(value["group"].as_str()?).ok()?;
-    Some(ConfiguredRange { group, range: KeyRange::new(key("start")?, key("end")?).ok()?, range_use: says })
+    Some(ConfiguredRange { group, range: KeyRange::new(key("start")?, key("end")?).ok()?, range_use })
 }
 
 #[cfg(test)]

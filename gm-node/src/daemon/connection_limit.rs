@@ -1,4 +1,4 @@
-//! The connections of the control socket: of the daemon's own user and root. Their number is
+//! Accepts connections to the control socket from the daemon's own user and root. Their number is
 //! limited; beyond the limit a new connection is closed at once. When the process has no file
 //! descriptor left, a reserved one serves one connection after the other, each for a short time.
 
@@ -19,9 +19,8 @@ use gm_node::permissions;
 
 use super::descriptors::{Descriptors, SpareDescriptor, is_exhausted};
 
-/// Bytes that the system holds of what we send and a client has not taken, about; it counts twice
-/// as many, for what it needs besides. Less than its default: what a slow client has not taken is
-/// memory too.
+/// Size of the kernel's send buffer of a connection; the kernel doubles it for its bookkeeping. It is
+/// smaller than the default, because it is memory that slow clients occupy.
 const SEND_BUFFER: usize = 32 << 10;
 /// Pause after an error of `accept`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -35,9 +34,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct LimitedListener {
     listener: UnixListener,
     permits: Arc<Semaphore>,
-    /// The limit was logged, and no connection was accepted since.
+    /// Whether the limit was logged, with no connection accepted since.
     limit_logged: bool,
-    /// A connection of another user was logged.
+    /// Whether a connection of another user was logged.
     foreign_user_logged: bool,
     spare: Arc<SpareDescriptor>,
     descriptors: Arc<Descriptors>,
@@ -61,12 +60,16 @@ struct ReservedSlot {
 }
 
 impl LimitedListener {
-    /// Of a listener.
-    pub(crate) fn new(listener: UnixListener, most: usize, descriptors: Arc<Descriptors>) -> LimitedListener {
-        let (places, spare) = (Arc::new(Semaphore::new(most)), Arc::new(SpareDescriptor::new()));
+    /// Creates a limited listener.
+    pub(crate) fn new(
+        listener: UnixListener,
+        max_connections: usize,
+        descriptors: Arc<Descriptors>,
+    ) -> LimitedListener {
+        let (permits, spare) = (Arc::new(Semaphore::new(max_connections)), Arc::new(SpareDescriptor::new()));
         LimitedListener {
             listener,
-            permits: places,
+            permits,
             limit_logged: false,
             foreign_user_logged: false,
             spare,
@@ -74,8 +77,8 @@ impl LimitedListener {
         }
     }
 
-    /// Whether a connection is of our own user or root. The mode of the socket keeps others out,
-    /// unless somebody has changed it.
+    /// Whether a connection comes from the own user or root. The mode of the socket keeps other users
+    /// out, unless it was changed.
     fn is_ours(&mut self, stream: &UnixStream) -> bool {
         match stream.peer_cred() {
             Ok(peer) if permissions::is_trusted(peer.uid(), permissions::me()) => true,
@@ -84,17 +87,17 @@ impl LimitedListener {
                     tracing::warn!(
                         user = peer.uid(),
                         process = peer.pid(),
-                        "control socket: a connection of another user is closed. A daemon is controlled by the user that runs it, or root: chmod 600 the socket"
+                        "control socket: a connection of another user is closed. Only the user that runs the daemon and root can control it: chmod 600 the socket"
                     );
                 }
                 false
             }
-            // The client has gone already.
+            // The client is gone.
             Err(_) => false,
         }
     }
 
-    /// The next connection, whether the limit allows it or not.
+    /// Accepts the next connection, regardless of the limit.
     async fn next(&mut self) -> (UnixStream, Option<ReservedSlot>) {
         loop {
             match self.listener.accept().await {
@@ -117,7 +120,9 @@ impl LimitedListener {
                 // The client closed it before it was accepted.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    tracing::error!("the control socket takes no connection, and tries again: {error}");
+                    tracing::error!(
+                        "the control socket cannot accept a connection, and tries again: {error}"
+                    );
                     sleep(ACCEPT_PAUSE * 10).await;
                 }
             }
@@ -130,22 +135,22 @@ impl LimitedListener {
             let (stream, reserved) = self.next().await;
             let is_ours = self.is_ours(&stream);
             if let Err(error) = set_socket_send_buffer_size(&stream, SEND_BUFFER) {
-                tracing::debug!("a connection of the control socket has the system's buffer: {error}");
+                tracing::debug!("a connection of the control socket keeps the default send buffer: {error}");
             }
-            let place = Arc::clone(&self.permits).try_acquire_owned().ok();
-            let has_place = place.is_some();
-            // Beyond the limit it is dropped here, which returns the reserved descriptor.
-            let guest = Connection { stream: Some(stream), reserved, _permit: place };
+            let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
+            let has_permit = permit.is_some();
+            // Beyond the limit the connection is dropped here, which returns the reserved descriptor.
+            let connection = Connection { stream: Some(stream), reserved, _permit: permit };
             if !is_ours {
                 continue;
             }
-            if has_place {
+            if has_permit {
                 self.limit_logged = false;
-                return guest;
+                return connection;
             }
             if !std::mem::replace(&mut self.limit_logged, true) {
                 tracing::warn!(
-                    "control socket: there are as many connections as may be (`max-connections`), and new ones are closed until others end. List the holders with `ss -xp`"
+                    "control socket: connection limit reached (`max-connections`), new connections are closed. List the holders with `ss -xp`"
                 );
             }
         }
@@ -169,7 +174,8 @@ impl ReservedSlot {
 }
 
 impl Connection {
-    /// The stream; an error once the time of a connection on the reserved descriptor is over.
+    /// Returns the stream, or an error once the deadline of a connection on the reserved descriptor has
+    /// passed.
     fn stream(&mut self, context: &mut Context<'_>) -> io::Result<Pin<&mut UnixStream>> {
         if let Some(reserved) = &mut self.reserved
             && reserved.deadline.as_mut().poll(context).is_ready()
@@ -258,9 +264,9 @@ mod tests {
             theirs.push(room.accept().await);
         }
         let mut third = UnixStream::connect(&path).await.unwrap();
-        // It is turned away while the next one is waited for.
+        // The listener closes it while it waits for the next one.
         let refused = tokio::select! {
-            _ = room.accept() => panic!("there is no room"),
+            _ = room.accept() => panic!("the limit is reached"),
             end = third.read_u8() => end,
         };
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::UnexpectedEof);

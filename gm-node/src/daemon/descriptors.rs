@@ -75,7 +75,7 @@ fn remedy() -> String {
         .map_or_else(|| "the system's".to_owned(), |limit| limit.to_string());
     let pid = std::process::id();
     format!(
-        "connections of nodes and commands wait or are refused. The limit is {limit}: raise it by `LimitNOFILE=` of the service or by `ulimit -n`; `ls -l /proc/{pid}/fd` shows what holds them"
+        "connections of nodes and commands wait or are refused. The limit is {limit}: raise it by `LimitNOFILE=` of the service or by `ulimit -n`; `ls -l /proc/{pid}/fd` lists them"
     )
 }
 
@@ -98,26 +98,26 @@ impl SpareDescriptor {
         self.descriptor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens one if none is held. It fails while there is none.
+    /// Opens the descriptor if it is not open. This fails while none is free.
     pub(super) fn refill(&self) {
-        let mut held = self.descriptor();
-        if held.is_none() {
-            *held = File::open("/dev/null").ok().map(OwnedFd::from);
+        let mut descriptor = self.descriptor();
+        if descriptor.is_none() {
+            *descriptor = File::open("/dev/null").ok().map(OwnedFd::from);
         }
     }
 
-    /// Closes it; `false` if none is held.
+    /// Closes the descriptor; `false` if it is not open.
     pub(super) fn release(&self) -> bool {
         self.descriptor().take().is_some()
     }
 
-    /// Holds that one again.
+    /// Reserves that descriptor again.
     pub(super) fn restore(&self, descriptor: OwnedFd) {
         *self.descriptor() = Some(descriptor);
         self.returned.notify_one();
     }
 
-    /// Waits until one was given back.
+    /// Waits until the descriptor was returned.
     pub(super) async fn returned(&self) {
         self.returned.notified().await;
     }

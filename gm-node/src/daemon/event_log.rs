@@ -1,5 +1,5 @@
-//! What the node tells, as lines of the log: what happened, to whom, and which setting or command
-//! mends it. Changes nothing.
+//! Logs the node's events: what happened, which node or group is affected, and the setting or command
+//! that fixes it.
 
 use gm_node::NodeEvent;
 use tokio::sync::broadcast::Receiver;
@@ -8,110 +8,110 @@ use tokio::sync::broadcast::error::RecvError;
 use super::config::limit_text;
 use super::problem_texts;
 
-/// Logs whatever the node tells, until it has ended.
+/// Logs events until the node has ended.
 pub(crate) async fn log_events(mut events: Receiver<NodeEvent>) {
-    let mut is_met = false;
+    let mut has_peer = false;
     loop {
         match events.recv().await {
-            Ok(event) => log_event(&event, &mut is_met),
+            Ok(event) => log_event(&event, &mut has_peer),
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!("{missed} events came faster than they are logged")
+                tracing::warn!("{missed} events are not logged because they came too fast")
             }
             Err(RecvError::Closed) => return,
         }
     }
 }
 
-fn log_event(event: &NodeEvent, is_met: &mut bool) {
+fn log_event(event: &NodeEvent, has_peer: &mut bool) {
     match event {
         NodeEvent::InSync { group, with } => {
-            tracing::info!(%group, %with, "agreed: another node holds the same of this group");
+            tracing::info!(%group, %with, "in sync: another host has the same fingerprint of this group");
         }
-        NodeEvent::IdentityConflict { group, pause_millis, reported_by: shown_by } => tracing::error!(
+        NodeEvent::IdentityConflict { group, pause_millis, reported_by } => tracing::error!(
             %group,
             pause_seconds = pause_millis / 1_000,
-            shown_by = shown_by.map(tracing::field::display),
-            "identity conflict: another node writes under our address; nothing is written in this group until it was silent for that long. Stop one of the two, or give it another `address`; then `gm-node resume` ends the pause at once"
+            reported_by = reported_by.map(tracing::field::display),
+            "identity conflict: another node writes under this node's address, so this node's writes in the group are paused until that time passes without it. Stop one of them, or give it another `address`; then `gm-node resume` ends the pause at once"
         ),
         NodeEvent::HorizonClaimEvicted { group, above } => tracing::error!(
             %group, %above,
-            "somebody who holds the key wrote a record of this node at the end of its range, above which nothing can be written: this node came back below it, and all members are told to drop it. No node does so by itself: look for a program that does, and change the key"
+            "a process that has the key wrote a record of this node with a version beyond the horizon, which no correct node does. This node orders all members to drop it (an eviction) and publishes its own record again. Find that process, and change the key"
         ),
         NodeEvent::DuplicateAddress => tracing::error!(
-            "clash: another node uses our address, or sends back what we send. Stop one of the two, or give it another `address`"
+            "address conflict: another node uses this node's address, or a device reflects its packets. Stop one of the nodes, or give it another `address`"
         ),
         NodeEvent::LostByForget { group, member, items } => tracing::warn!(
             %group, %member, items,
-            "a member was forgotten by somebody who had not seen the last that it wrote: that is lost. If it lives, it says it again by itself"
+            "a member was forgotten by a node that had not received its latest write; that write is lost. If the member is alive, it publishes it again by itself"
         ),
-        NodeEvent::NearRecordLimit { group, records, max: most } => tracing::warn!(
-            %group, records, most,
-            "the group has nearly as many records as may be, those of forgotten members counted: `gm-node purge` drops these"
+        NodeEvent::NearRecordLimit { group, records, max } => tracing::warn!(
+            %group, records, max,
+            "the number of records in the group, including those of forgotten members, is close to the limit (`max-records`): `gm-node purge` drops those of forgotten members"
         ),
-        NodeEvent::LimitReached { group, limit: bound } => tracing::error!(
-            %group, most = limit_text(bound),
-            "there is more than this node takes: newcomers are kept out of the group here, and this node's picture of it is not whole"
+        NodeEvent::LimitReached { group, limit } => tracing::error!(
+            %group, limit = limit_text(limit),
+            "a limit is reached: this node does not accept new members or ranges of the group, and its state of the group is incomplete"
         ),
-        NodeEvent::ContactsFull { max: most } => tracing::warn!(
-            most,
-            "as many names of groups that this node is not in are known as may be (`max-known-groups`): those that were confirmed least recently make room for others, and `groups` does not list all. Joining a group does not depend on it"
+        NodeEvent::ContactsFull { max } => tracing::warn!(
+            max,
+            "the limit of known groups that are not hosted is reached (`max-known-groups`): new names replace those confirmed least recently, so `groups` does not list all. Joining a group still works"
         ),
         NodeEvent::StoreFailed { why } => tracing::error!(
-            "the storage fails, and what this node writes itself is refused until it works again; what others write is still known: {why}"
+            "the storage fails, so this node refuses its own writes until it works again; it still receives the writes of other nodes: {why}"
         ),
         NodeEvent::StoreRecovered => tracing::info!("the storage works again"),
         NodeEvent::StoreLossSuspected { why, groups } => tracing::error!(
             groups,
-            "the storage may lack what it reported as stored: {why}. Other nodes are asked what they know of this one before it writes; look at what it serves with `topology`, and say again what is missing"
+            "the storage may lack what it reported as stored: {why}. This node asks others for its own record before it writes; check with `topology` what it serves, and write again what is missing"
         ),
         NodeEvent::StoreLossConfirmed { group, stored, known } => tracing::error!(
             %group, ?stored, ?known,
-            "the storage lacked what this node wrote: others hold a later version of it. It goes on with what was stored: look with `topology`, and say again what is missing"
+            "the storage lacked writes of this node: others have a later version of its record. It continues with the stored record: check with `topology`, and write again what is missing"
         ),
         NodeEvent::StoreLossExcluded => {
             tracing::info!(
-                "the storage is doubted no longer: others were asked in all groups of this node, or it has written in them since"
+                "the storage is trusted again: other nodes were asked in all groups of this node, or it has written in them since"
             );
         }
         NodeEvent::NotBroadcast { group, why } => {
-            tracing::warn!(%group, "a write is too large to be told at once; others learn it by and by: {why}");
+            tracing::warn!(%group, "a write is too large for a broadcast; the other nodes receive it through anti-entropy: {why}");
         }
-        NodeEvent::Broadcast(event) => log_broadcast_event(event, is_met),
+        NodeEvent::Broadcast(event) => log_broadcast_event(event, has_peer),
         NodeEvent::Answered { .. } | NodeEvent::Changed { .. } | NodeEvent::WatchRefused { .. } => {}
     }
 }
 
-fn log_broadcast_event(event: &gm_broadcast::BroadcastEvent, is_met: &mut bool) {
+fn log_broadcast_event(event: &gm_broadcast::BroadcastEvent, has_peer: &mut bool) {
     match event {
         gm_broadcast::BroadcastEvent::NodeFound(peer) | gm_broadcast::BroadcastEvent::Near(peer)
-            if !*is_met =>
+            if !*has_peer =>
         {
-            *is_met = true;
-            tracing::info!(%peer, "the first other node of the cluster is known");
+            *has_peer = true;
+            tracing::info!(%peer, "found the first other node of the cluster");
         }
-        gm_broadcast::BroadcastEvent::NodeFound(peer) => tracing::debug!(%peer, "found"),
-        gm_broadcast::BroadcastEvent::Near(peer) => tracing::debug!(%peer, "near: its multicast is heard"),
+        gm_broadcast::BroadcastEvent::NodeFound(peer) => tracing::debug!(%peer, "peer found"),
+        gm_broadcast::BroadcastEvent::Near(peer) => tracing::debug!(%peer, "near: its multicast is received"),
         gm_broadcast::BroadcastEvent::Far(peer) => {
-            tracing::debug!(%peer, "far: its multicast is heard no longer")
+            tracing::debug!(%peer, "far: its multicast is no longer received")
         }
         gm_broadcast::BroadcastEvent::Unopened(unopened) => {
             tracing::warn!("{}", problem_texts::unopened_text(unopened))
         }
         gm_broadcast::BroadcastEvent::DatagramReachability { node, lost: true } => tracing::warn!(
             peer = %node,
-            "datagrams between this node and the peer are lost, and connections are used instead: let UDP through the firewalls between them, on the ports of both"
+            "datagrams between this node and the peer are lost, and connections are used instead: let UDP through the firewalls between them, on the ports of both nodes"
         ),
         gm_broadcast::BroadcastEvent::DatagramReachability { node, lost: false } => {
             tracing::info!(peer = %node, "datagrams between this node and the peer work again");
         }
         gm_broadcast::BroadcastEvent::Stalled(peer) => tracing::warn!(
             %peer,
-            "a transfer stalled while small packets arrive: the path to the peer swallows large packets. Smaller segments are used from now on; mend the path's MTU"
+            "a transfer stalled while small packets arrive: the path to the peer swallows large packets. Smaller segments are used from now on; fix the MTU of the path"
         ),
         gm_broadcast::BroadcastEvent::SeedTrouble { node, why } => {
-            tracing::warn!(seed = %node, "a seed is not reached: {}. It is called again, for ever", problem_texts::seed_problem(*why));
+            tracing::warn!(seed = %node, "a seed is not reached: {}. The node keeps dialing it", problem_texts::seed_problem(*why));
         }
-        gm_broadcast::BroadcastEvent::SeedReached(seed) => tracing::info!(%seed, "the seed is reached"),
+        gm_broadcast::BroadcastEvent::SeedReached(seed) => tracing::info!(%seed, "seed reached"),
         other => tracing::trace!("{other:?}"),
     }
 }

@@ -1,10 +1,9 @@
-//! HTTP/1.1 for the control socket: one request a connection, in bounded memory and time, whatever
-//! a client does. Knows no route.
+//! HTTP/1.1 server of the control socket: one request per connection, with limits of memory and time
+//! for any client.
 //!
-//! It is the daemon's own because servers of libraries put the date into every answer, or compute
-//! it for each, and fail on a clock before 1970 or after 9999; here nothing looks at the clock.
-//! `http/head.rs`: what a request says before its body; `http/response.rs`: how an answer is sent;
-//! `http/stream.rs`: bytes of a connection.
+//! The daemon has its own server because those of libraries put the date into every answer, and fail
+//! if the clock shows a time before 1970 or after 9999. `http/head.rs` parses the head of a request,
+//! `http/response.rs` sends answers, `http/stream.rs` reads and writes bytes.
 
 mod head;
 mod response;
@@ -32,41 +31,40 @@ use stream::{read_some, until_closed};
 
 pub(super) use response::EndlessBody;
 
-/// Bytes of the longest head of a request.
+/// Maximum size of the head of a request.
 const MAX_HEAD_BYTES: usize = 16 << 10;
-/// Bytes of the longest body of a request: all ranges that a member may have.
+/// Maximum size of the body of a request: enough for all ranges that a member may have.
 const MAX_BODY_BYTES: usize = 16 << 20;
-/// Bytes of a body for which there is always room.
+/// Size up to which a body needs no permit.
 const SMALL_BODY_BYTES: usize = 16 << 10;
-/// Bytes of all longer bodies that are read at one time; who comes later waits.
+/// Maximum size of all longer bodies that are read at the same time. Further ones wait.
 const MAX_BODIES_BYTES: usize = 64 << 20;
-/// In so many bytes room is counted.
+/// Bytes of a body that need one permit.
 const BYTES_PER_PERMIT: usize = 16 << 10;
 
-/// What is shared by the connections.
+/// State shared by the connections.
 #[derive(Debug)]
 struct ServerState {
-    /// How long a client may take to send its request, and to take more of an answer.
+    /// Time limit for a client to send its request, and to read more of the answer.
     client_timeout: Duration,
-    /// Steps of bodies for which there is room.
+    /// Permits for bodies.
     body_permits: Semaphore,
-    /// The same of one body.
+    /// Maximum size of one body.
     max_body_permits: usize,
 }
 
-/// A request that is not answered by a route, with the status that says why.
+/// Refusal of a request before it reaches a route: status and message.
 type HttpRefusal = (StatusCode, String);
 
-/// Serves all connections. After `end` it accepts no more, and returns when the requests in
-/// progress are answered.
+/// Serves connections until `end`, then finishes the requests in progress.
 pub(super) async fn serve(
-    mut room: LimitedListener,
+    mut listener: LimitedListener,
     router: Router,
-    patience: Duration,
+    client_timeout: Duration,
     end: impl Future<Output = ()>,
 ) {
     let shared = Arc::new(ServerState {
-        client_timeout: patience,
+        client_timeout,
         body_permits: Semaphore::new(MAX_BODIES_BYTES / BYTES_PER_PERMIT),
         max_body_permits: MAX_BODY_BYTES,
     });
@@ -75,20 +73,20 @@ pub(super) async fn serve(
     let mut end = std::pin::pin!(end);
     loop {
         tokio::select! {
-            guest = room.accept() => {
-                connections.spawn(connection(guest, router.clone(), Arc::clone(&shared), ended.clone()));
+            stream = listener.accept() => {
+                connections.spawn(connection(stream, router.clone(), Arc::clone(&shared), ended.clone()));
             }
-            // One that panicked has printed it; the others go on.
+            // A panic in a connection was printed; the others continue.
             Some(_) = connections.join_next() => {}
             () = &mut end => break,
         }
     }
-    drop(room);
+    drop(listener);
     ending.send_replace(true);
     while connections.join_next().await.is_some() {}
 }
 
-/// Answers the request of a connection, and ends it.
+/// Answers the request of a connection and closes it.
 async fn connection(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     mut router: Router,
@@ -96,14 +94,14 @@ async fn connection(
     mut ended: watch::Receiver<bool>,
 ) {
     let until = Instant::now() + shared.client_timeout;
-    let mut kept = Vec::new();
+    let mut buffer = Vec::new();
     let head = tokio::select! {
         biased;
-        head = timeout_at(until, read_head(&mut stream, &mut kept)) => head,
-        // A request that has not begun, or not come as a whole, is not waited for.
+        head = timeout_at(until, read_head(&mut stream, &mut buffer)) => head,
+        // At shutdown, incomplete requests are dropped.
         _ = ended.wait_for(|ended| *ended) => return,
     };
-    let (is_empty, patience) = (kept.is_empty(), shared.client_timeout);
+    let (is_empty, patience) = (buffer.is_empty(), shared.client_timeout);
     let head = match head {
         Ok(Ok(Some(head))) => head,
         Ok(Ok(None)) => return,
@@ -111,9 +109,9 @@ async fn connection(
         Err(_) => return refuse(&mut stream, timed_out("head"), patience).await,
         Ok(Err(refused)) => return refuse(&mut stream, refused, patience).await,
     };
-    let (is_head, is_old) = (head.method == Method::HEAD, head.is_http_1_0);
-    let read = timeout_at(until, read_body(&mut stream, kept, &head, &shared)).await;
-    let (body, room) = match read.unwrap_or_else(|_| Err(Some(timed_out("body")))) {
+    let (is_head, is_http_1_0) = (head.method == Method::HEAD, head.is_http_1_0);
+    let read = timeout_at(until, read_body(&mut stream, buffer, &head, &shared)).await;
+    let (body, permit) = match read.unwrap_or_else(|_| Err(Some(timed_out("body")))) {
         Ok(body) => body,
         Err(None) => return,
         Err(Some(refused)) => return refuse(&mut stream, refused, patience).await,
@@ -125,18 +123,18 @@ async fn connection(
         response = router.call(request) => response.unwrap_or_else(|never| match never {}),
         () = until_closed(&mut stream) => return,
     };
-    drop(room);
-    match response::send(&mut stream, response, is_head, is_old, patience).await {
+    drop(permit);
+    match response::send(&mut stream, response, is_head, is_http_1_0, patience).await {
         Err(error) if error.kind() == ErrorKind::TimedOut => tracing::debug!(
-            "a client of the control socket took nothing of its answer for {patience:?} (`api-timeout`), and is cut off"
+            "a client of the control socket read nothing of its answer for {patience:?} (`api-timeout`) and was disconnected"
         ),
-        // What else fails here is the client's end of it.
+        // Other errors mean that the client is gone.
         Ok(()) | Err(_) => {}
     }
 }
 
 fn timed_out(what: &str) -> HttpRefusal {
-    (StatusCode::REQUEST_TIMEOUT, format!("the {what} of the request did not come in time"))
+    (StatusCode::REQUEST_TIMEOUT, format!("the {what} of the request did not arrive in time"))
 }
 
 async fn refuse(
@@ -149,34 +147,34 @@ async fn refuse(
     let _ = response::send(stream, response, false, false, patience).await;
 }
 
-/// Reads a head; nothing if the client ends the connection before. What comes behind the head is
-/// left in `kept`.
+/// Reads a head; `None` if the client closes the connection first. Bytes after the head remain in
+/// `buffer`.
 async fn read_head(
     stream: &mut (impl AsyncRead + Unpin),
-    kept: &mut Vec<u8>,
+    buffer: &mut Vec<u8>,
 ) -> Result<Option<RequestHead>, HttpRefusal> {
     loop {
-        if !kept.is_empty()
-            && let Some((head, length)) = RequestHead::read(kept)?
+        if !buffer.is_empty()
+            && let Some((head, length)) = RequestHead::read(buffer)?
         {
-            kept.drain(..length);
+            buffer.drain(..length);
             return Ok(Some(head));
         }
-        if kept.len() >= MAX_HEAD_BYTES {
+        if buffer.len() >= MAX_HEAD_BYTES {
             let why = format!("the head of the request is longer than {MAX_HEAD_BYTES} bytes");
             return Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why));
         }
-        match read_some(stream, kept, MAX_HEAD_BYTES - kept.len()).await {
+        match read_some(stream, buffer, MAX_HEAD_BYTES - buffer.len()).await {
             Ok(1..) => {}
             Ok(0) | Err(_) => return Ok(None),
         }
     }
 }
 
-/// Reads a body, and holds the room for it; nothing if the client is gone.
+/// Reads a body and acquires permits for it. `Err(None)` means that the client is gone.
 async fn read_body<'a>(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    mut kept: Vec<u8>,
+    mut buffer: Vec<u8>,
     head: &RequestHead,
     shared: &'a ServerState,
 ) -> Result<(Bytes, Option<SemaphorePermit<'a>>), Option<HttpRefusal>> {
@@ -187,31 +185,31 @@ async fn read_body<'a>(
     if head.length == 0 {
         return Ok((Bytes::new(), None));
     }
-    if head.expects_continue && kept.is_empty() {
+    if head.expects_continue && buffer.is_empty() {
         stream::write_all(stream, b"HTTP/1.1 100 Continue\r\n\r\n", shared.client_timeout)
             .await
             .map_err(|_| None)?;
     }
-    let mut room: Option<SemaphorePermit<'a>> = None;
-    kept.reserve_exact(head.length.min(SMALL_BODY_BYTES).saturating_sub(kept.len()));
-    while kept.len() < head.length {
-        // Room is made as the body comes, not for what is only announced.
-        if kept.len() == kept.capacity() {
-            let more = (head.length - kept.len()).min(kept.len());
+    let mut permit: Option<SemaphorePermit<'a>> = None;
+    buffer.reserve_exact(head.length.min(SMALL_BODY_BYTES).saturating_sub(buffer.len()));
+    while buffer.len() < head.length {
+        // Memory is reserved as the body arrives, not when it is only announced.
+        if buffer.len() == buffer.capacity() {
+            let more = (head.length - buffer.len()).min(buffer.len());
             let steps = u32::try_from(more.div_ceil(BYTES_PER_PERMIT)).unwrap_or(u32::MAX);
-            let more_room = shared.body_permits.acquire_many(steps).await.map_err(|_| None)?;
-            match &mut room {
-                Some(room) => room.merge(more_room),
-                none => *none = Some(more_room),
+            let more_permits = shared.body_permits.acquire_many(steps).await.map_err(|_| None)?;
+            match &mut permit {
+                Some(permit) => permit.merge(more_permits),
+                none => *none = Some(more_permits),
             }
-            kept.reserve_exact(more);
+            buffer.reserve_exact(more);
         }
-        let wanted = (head.length - kept.len()).min(kept.capacity() - kept.len());
-        match read_some(stream, &mut kept, wanted).await {
+        let wanted = (head.length - buffer.len()).min(buffer.capacity() - buffer.len());
+        match read_some(stream, &mut buffer, wanted).await {
             Ok(1..) => {}
             Ok(0) | Err(_) => return Err(None),
         }
     }
-    kept.truncate(head.length);
-    Ok((Bytes::from(kept), room))
+    buffer.truncate(head.length);
+    Ok((Bytes::from(buffer), permit))
 }

@@ -1,5 +1,5 @@
-//! The daemon's life: what it opens, in which order, and what runs until it ends. Knows no protocol
-//! and no route.
+//! Lifecycle of the daemon: what it opens in which order at the start, and the tasks that run until the
+//! shutdown.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use gm_broadcast::runtime::{RuntimeSettings, Sockets, self_test};
 use gm_clock::NetId;
 use gm_codec::{FrameCodec, Limits};
 use gm_data::{GroupName, GroupState, Record};
-use gm_node::handle::Node;
+use gm_node::Node;
 use gm_node::store::disk::DiskStore;
 use gm_node::store::memory::MemoryStore;
 use gm_node::{NodeConfig, Store, StoredState};
@@ -31,38 +31,38 @@ use super::socket::ControlSocket;
 use super::startup_groups::{StartupGroups, apply};
 use super::{address_check, event_log, permission_warnings};
 
-/// When an operator is told that the data directory takes long.
+/// Time after which a slow data directory is logged.
 const SLOW_STORAGE: Duration = Duration::from_secs(10);
-/// How long multicast is tested.
+/// Duration of the multicast test.
 const MULTICAST_TEST: Duration = Duration::from_secs(2);
 
 fn refused(error: impl std::fmt::Display) -> DaemonError {
     DaemonError::Refused(error.to_string())
 }
 
-/// From the start to the end.
+/// Runs the daemon from its start to its end.
 pub(crate) async fn run_node(
     mut effective: ResolvedConfig,
-    mut told: ReloadContext,
+    mut context: ReloadContext,
 ) -> Result<ExitCode, DaemonError> {
-    let begun = Instant::now();
-    let mut signals = Signals::new(told.flags.exit_with_stdin, SHUTDOWN_TIMEOUT)?;
+    let started_at = Instant::now();
+    let mut signals = Signals::new(context.flags.exit_with_stdin, SHUTDOWN_TIMEOUT)?;
     effective
         .warnings
-        .extend(permission_warnings::permission_warnings(&effective, told.layers.config.as_deref()));
+        .extend(permission_warnings::permission_warnings(&effective, context.layers.config.as_deref()));
     for warning in &effective.warnings {
-        // A node that others call is well with that.
+        // This is normal for a node that other nodes dial.
         if warning == NO_DISCOVERY {
             tracing::info!("{warning}");
         } else {
             tracing::warn!("{warning}");
         }
     }
-    // The directory's lock first: under it nobody else takes the socket that lies there.
+    // Lock the directory first: the lock also protects the socket in it.
     let (store, stored) = match open_storage(&effective, &mut signals).await? {
         StorageOpening::Opened(store, stored) => (store, stored),
         StorageOpening::Interrupted(name) => {
-            tracing::info!("{name}: ended before it began");
+            tracing::info!("{name}: ended before the start was complete");
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -70,26 +70,26 @@ pub(crate) async fn run_node(
         Some(path) => Some(ControlSocket::open(path).await.map_err(DaemonError::Refused)?),
         None => None,
     };
-    let door = Sockets::open(&effective.sockets).map_err(refused)?;
+    let sockets = Sockets::open(&effective.sockets).map_err(refused)?;
     let codec = codec(&effective)?;
-    let (former, moving) = (stored.me, moving_groups(&stored, door.me()));
-    let app = App::new(&effective, &door);
-    let (group, interface) = (door.group(), door.interface().map(ToOwned::to_owned));
-    let (alone, bounds) = (effective.single, effective.limits.node);
-    let config = NodeConfig { single_node: alone, limits: bounds, ..NodeConfig::for_sockets(&door) };
-    let service = Node::start(config, codec, store, stored, door).map_err(refused)?;
+    let (former, moving) = (stored.me, moving_groups(&stored, sockets.me()));
+    let app = App::new(&effective, &sockets);
+    let (group, interface) = (sockets.group(), sockets.interface().map(ToOwned::to_owned));
+    let (single_node, limits) = (effective.single, effective.limits.node);
+    let config = NodeConfig { single_node, limits, ..NodeConfig::for_sockets(&sockets) };
+    let service = Node::start(config, codec, store, stored, sockets).map_err(refused)?;
     let me = service.my_id();
     tokio::spawn(event_log::log_events(service.events()));
     let api = control.as_ref().map(|control| control.path().display().to_string()).unwrap_or_default();
     log_start(&effective, me, former, (group, interface.unwrap_or_default(), api));
     if effective.sockets.port == 0 {
         let node = me.to_string();
-        let line = if told.global.json { serde_json::json!({ "node": node }).to_string() } else { node };
-        // Nobody need read it: the log says it too.
+        let line = if context.global.json { serde_json::json!({ "node": node }).to_string() } else { node };
+        // A failure does not matter: the address is in the log too.
         let _ = super::offline::print(&format!("{line}\n"));
     }
     let app = Arc::new(app.with(service.clone()));
-    let answering = control.and_then(|control| ApiServer::start(control, &app));
+    let server = control.and_then(|control| ApiServer::start(control, &app));
     tokio::spawn(test_multicast(effective.sockets.clone(), Arc::clone(&app)));
     tokio::spawn(address_check::watch(
         address_check::required_addresses(me.ip(), effective.sockets.bind),
@@ -104,26 +104,26 @@ pub(crate) async fn run_node(
     };
     let applying = tokio::spawn(apply(service.clone(), configured));
     notify(&format!("READY=1\nSTATUS={me} in cluster {}\n", effective.cluster));
-    tracing::debug!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "ready");
+    tracing::debug!(micros = u64::try_from(started_at.elapsed().as_micros()).unwrap_or(u64::MAX), "ready");
 
-    let ended = run_until_signal(&mut signals, &mut told, &mut effective, &service, &app.concerns).await;
+    let ended = run_until_signal(&mut signals, &mut context, &mut effective, &service, &app.concerns).await;
     notify("STOPPING=1\n");
     applying.abort();
     let Some(name) = ended else {
-        let why = "the node ended by itself: this is a bug of the program, see the log";
+        let why = "the node ended by itself: this is a bug of the program; see the log";
         return Err(DaemonError::Refused(why.to_owned()));
     };
-    tracing::info!("{name}: ending");
-    shut_down(&app, &service, answering, effective.leave_on_exit).await?;
+    tracing::info!("{name}: shutting down");
+    shut_down(&app, &service, server, effective.leave_on_exit).await?;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reloads as often as it is told to, and returns what ends the daemon; nothing if the node has
-/// ended by itself.
+/// Handles reloads, and returns the signal that ends the daemon; `None` if the node has ended by
+/// itself.
 async fn run_until_signal(
     signals: &mut Signals,
-    told: &mut ReloadContext,
+    context: &mut ReloadContext,
     effective: &mut ResolvedConfig,
     service: &Node,
     concerns: &Problems,
@@ -131,17 +131,17 @@ async fn run_until_signal(
     let mut reading = SettingsReload::default();
     loop {
         tokio::select! {
-            what = signals.next() => match what {
+            event = signals.next() => match event {
                 SignalEvent::End(name) => return Some(name),
-                SignalEvent::Reload => reading.begin(told),
+                SignalEvent::Reload => reading.begin(context),
             },
-            read = reading.next(told) => reload(told, effective, service, concerns, read).await,
+            read = reading.next(context) => reload(context, effective, service, concerns, read).await,
             () = service.ended() => return None,
         }
     }
 }
 
-/// Logs that the node has started, and under which settings that are not obvious.
+/// Logs the start, with settings that are not obvious.
 fn log_start(
     effective: &ResolvedConfig,
     me: NetId,
@@ -152,7 +152,7 @@ fn log_start(
     tracing::info!(
         node = %me,
         cluster = %effective.cluster,
-        key = keys.as_ref().map_or_else(|| "none: nothing is sealed".to_owned(), |keys| keys.sealing.clone()),
+        key = keys.as_ref().map_or_else(|| "none: no encryption".to_owned(), |keys| keys.sealing.clone()),
         other_keys = keys.map(|keys| keys.others.join(", ")).unwrap_or_default(),
         multicast = group.map_or_else(|| "off".to_owned(), |group| group.to_string()),
         interface,
@@ -161,20 +161,20 @@ fn log_start(
     );
     if let Some(former) = former.filter(|former| *former != me) {
         tracing::warn!(
-            "the data directory was {former}'s: {me} says from now on what that one said of itself, and {former} leaves"
+            "address changed from {former} to {me}: taking over its ranges, and {former} leaves its groups"
         );
     }
 }
 
-/// What came of opening the storage.
+/// Result of opening the storage.
 enum StorageOpening {
     Opened(Box<dyn Store + Send>, StoredState),
-    /// The daemon was told to end first, by this.
+    /// This signal ended the daemon first.
     Interrupted(&'static str),
 }
 
-/// Opens the storage beside the runtime: a directory that does not answer holds up the start, and
-/// not the end.
+/// Opens the storage on a thread of its own, so that a directory that does not respond delays the start
+/// but not the handling of signals.
 async fn open_storage(
     effective: &ResolvedConfig,
     signals: &mut Signals,
@@ -184,7 +184,7 @@ async fn open_storage(
     };
     let shown = dir.display().to_string();
     let mut opening = spawn_blocking(move || DiskStore::open(&dir));
-    let mut is_told = false;
+    let mut is_logged = false;
     loop {
         tokio::select! {
             done = &mut opening => {
@@ -193,22 +193,22 @@ async fn open_storage(
             }
             signalled = signals.next() => match signalled {
                 SignalEvent::End(name) => return Ok(StorageOpening::Interrupted(name)),
-                // What is read at the start is no older.
+                // The start reads the settings anyway.
                 SignalEvent::Reload => {}
             },
-            () = sleep(SLOW_STORAGE), if !is_told => {
-                is_told = true;
-                tracing::warn!("the data directory {shown} takes long to open, and is waited for: is it a mount whose server is gone?");
+            () = sleep(SLOW_STORAGE), if !is_logged => {
+                is_logged = true;
+                tracing::warn!("opening the data directory {shown} takes long: is it a mount whose server is gone?");
             }
         }
     }
 }
 
-/// The groups in which the node's record moves here from its former address.
+/// Groups in which the node's record moves to this address from a former one.
 fn moving_groups(stored: &StoredState, me: NetId) -> BTreeSet<GroupName> {
     let Some(former) = stored.me.filter(|former| *former != me) else { return BTreeSet::new() };
-    let is_member = |message: &&GroupState| message.record(former).is_some_and(Record::is_member);
-    stored.groups.iter().filter(is_member).map(|message| message.name().clone()).collect()
+    let is_member = |group: &&GroupState| group.record(former).is_some_and(Record::is_member);
+    stored.groups.iter().filter(is_member).map(|group| group.name().clone()).collect()
 }
 
 fn codec(effective: &ResolvedConfig) -> Result<FrameCodec, DaemonError> {
@@ -220,13 +220,13 @@ fn codec(effective: &ResolvedConfig) -> Result<FrameCodec, DaemonError> {
     .map_err(refused)
 }
 
-/// Does multicast work? It is found out beside the running node.
+/// Tests multicast while the node runs.
 async fn test_multicast(settings: RuntimeSettings, app: Arc<App>) {
     match self_test(&settings, MULTICAST_TEST).await {
         Ok(Some(found)) => app.set_multicast(multicast::log_test_result(&found)),
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!("multicast is not tested: {error}");
+            tracing::warn!("multicast cannot be tested: {error}");
             app.set_multicast(MulticastState::NotTested(error.to_string()));
         }
     }

@@ -1,5 +1,4 @@
-//! The log: one line for each thing that an operator should know, on standard error. Its level can
-//! be changed while it runs. Knows nothing of what is logged.
+//! The log on standard error. Its level can be changed while the daemon runs.
 
 use std::io::IsTerminal;
 use std::str::FromStr;
@@ -10,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
-/// What is logged.
+/// Level of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogLevel(LevelFilter);
 
@@ -31,12 +30,12 @@ impl FromStr for LogLevel {
             "info" => LevelFilter::INFO,
             "debug" => LevelFilter::DEBUG,
             "trace" => LevelFilter::TRACE,
-            _ => return Err("it is none of off, error, warn, info, debug, trace"),
+            _ => return Err("it is not one of off, error, warn, info, debug, trace"),
         }))
     }
 }
 
-/// How it is logged.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     #[default]
@@ -56,35 +55,35 @@ impl FromStr for LogFormat {
     }
 }
 
-/// By which the level is changed.
+/// Handle that changes the level.
 #[derive(Clone, Debug)]
 pub(crate) struct Log(reload::Handle<Targets, Registry>);
 
 fn targets(LogLevel(level): LogLevel) -> Targets {
-    // Libraries below speak of what their callers should know, not an operator.
+    // Libraries log at most warnings: their other messages are for their callers.
     let ours = ["gm_node", "gm_broadcast", "gm_codec", "gm_data"];
     Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(ours.map(|name| (name, level)))
 }
 
 impl Log {
-    /// Begins to log. Only once in a process.
+    /// Starts the log. Only the first call in a process has an effect.
     pub(crate) fn start((level, format): (LogLevel, LogFormat)) -> Log {
         let (filter, handle) = reload::Layer::new(targets(level));
         let is_terminal = std::io::stderr().is_terminal();
         let lines = fmt::layer().with_writer(std::io::stderr);
         let registry = tracing_subscriber::registry().with(filter);
-        let begun = match format {
+        let started = match format {
             LogFormat::Text => registry.with(lines.with_target(false).with_ansi(is_terminal)).try_init(),
             LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
         };
-        // There is a log already: then that one counts.
-        drop(begun);
+        // This fails if there is a log already, which remains.
+        drop(started);
         Log(handle)
     }
 
-    /// Logs at that level from now on.
+    /// Changes the level.
     pub(crate) fn set(&self, level: LogLevel) {
-        // It fails if there is no log, and then there is nobody to tell.
+        // This fails only if there is no log.
         let _ = self.0.reload(targets(level));
     }
 }

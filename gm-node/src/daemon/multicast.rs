@@ -1,26 +1,26 @@
-//! What is known of multicast on this machine, and whether that is worth a warning: only evidence
-//! is. That no other node is heard is none, as the first node of a network hears nobody.
+//! State of multicast on this machine, and the warning about it. A missing peer is not evidence of a
+//! problem, as the first node of a network receives no multicast either.
 
 use gm_broadcast::runtime::{MulticastSelfTest, MulticastVerdict};
 
-/// What is known.
+/// State of multicast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MulticastState {
-    /// It is off, as configured.
+    /// Off by configuration.
     Off,
-    /// The system refused it, and the node goes on without.
+    /// The operating system refused it; the node runs without it.
     Refused(String),
-    /// The self-test has not ended.
+    /// The self-test is running.
     Testing,
-    /// The self-test could not be made.
+    /// The self-test failed to run.
     NotTested(String),
-    /// What the self-test found.
+    /// Result of the self-test.
     Tested(MulticastVerdict),
 }
 
 impl MulticastState {
-    /// For `status`. `near`: nodes whose multicast is heard now; `alive`: peers that are connected
-    /// or were heard within a minute.
+    /// Text for `status`. `near` is the number of peers whose multicast is received, `alive` that of
+    /// peers that are connected or were heard from within a minute.
     pub(crate) fn text(&self, near: usize, alive: usize) -> String {
         match self {
             MulticastState::Off => "off".to_owned(),
@@ -29,16 +29,16 @@ impl MulticastState {
             MulticastState::Testing => "being tested".to_owned(),
             MulticastState::NotTested(why) => format!("not tested: {why}"),
             MulticastState::Tested(MulticastVerdict::NobodyHeard) if alive == 0 => {
-                "works on this machine; no other node is heard".to_owned()
+                "works on this machine; no other node was heard from".to_owned()
             }
             MulticastState::Tested(MulticastVerdict::NobodyHeard) => format!(
-                "works on this machine; none of {alive} live peers is heard by it: they are on other networks, or run with `multicast` off, or a switch or bridge between drops multicast (IGMP snooping without a querier)"
+                "works on this machine, but the multicast of none of {alive} live peers arrives: they are on other networks, or run with `multicast` off, or a switch or bridge in between drops multicast (IGMP snooping without a querier)"
             ),
             MulticastState::Tested(verdict) => verdict.advice().to_owned(),
         }
     }
 
-    /// What an operator should look at.
+    /// The warning for `status`.
     pub(crate) fn warning(&self, near: usize) -> Option<String> {
         let works = near > 0
             || matches!(
@@ -56,11 +56,11 @@ impl MulticastState {
     }
 }
 
-/// Logs what the self-test found: a warning if something is wrong on this machine.
+/// Logs the result of the self-test, as a warning if there is a problem on this machine.
 pub(crate) fn log_test_result(found: &MulticastSelfTest) -> MulticastState {
     match found.verdict {
         MulticastVerdict::Works | MulticastVerdict::NobodyHeard => tracing::info!("{found}"),
-        _ => tracing::warn!("{found}; or set `multicast` to off, and `seed`"),
+        _ => tracing::warn!("{found}; or set `multicast` to off and name a `seed`"),
     }
     MulticastState::Tested(found.verdict)
 }

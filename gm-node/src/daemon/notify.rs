@@ -1,19 +1,19 @@
-//! Tells the service manager that started us how we stand: systemd's protocol, a datagram to a
-//! socket that is named in the environment. Knows nothing of how we stand.
+//! Notifies the service manager of the daemon's state: systemd's `sd_notify` protocol, a datagram to
+//! the socket named in `NOTIFY_SOCKET`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-/// How long the service manager may take to make room for it.
+/// Time limit of sending.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Says something to the service manager, if there is one.
+/// Sends a state to the service manager, if there is one.
 pub(crate) fn notify(state: &str) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send(&name, state) {
-        tracing::warn!("cannot tell the service manager `{state}` by NOTIFY_SOCKET: {error}");
+        tracing::warn!("cannot notify the service manager of {state:?} by NOTIFY_SOCKET: {error}");
     }
 }
 

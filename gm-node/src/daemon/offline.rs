@@ -1,5 +1,4 @@
-//! What needs no daemon: a fresh key, and a data directory as text. Knows nothing of how a
-//! directory is stored.
+//! Commands that need no running daemon: `keygen`, `dump` and `restore`.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -11,11 +10,11 @@ use gm_node::{dump, file};
 use super::config::{DaemonError, report_errors, to_hex};
 use crate::Global;
 
-/// Bytes of a dump that is read, at most.
+/// Maximum size of a dump.
 const MAX_DUMP_BYTES: u64 = 1 << 30;
 
 fn exit_with(global: &Global, result: Result<(), DaemonError>) -> ExitCode {
-    result.map_or_else(|trouble| report_errors(&[trouble], global.json), |()| ExitCode::SUCCESS)
+    result.map_or_else(|error| report_errors(&[error], global.json), |()| ExitCode::SUCCESS)
 }
 
 fn refused(error: impl std::fmt::Display) -> DaemonError {
@@ -26,7 +25,7 @@ fn data_dir(global: &Global) -> Result<&Path, DaemonError> {
     global
         .data_dir
         .as_deref()
-        .ok_or_else(|| DaemonError::Usage("which directory? say --data-dir DIR".to_owned()))
+        .ok_or_else(|| DaemonError::Usage("no data directory is named: give --data-dir DIR".to_owned()))
 }
 
 /// Prints text on standard output. A closed pipe is no error: the reader has read enough.
@@ -38,7 +37,7 @@ pub(super) fn print(text: &str) -> Result<(), DaemonError> {
     }
 }
 
-/// Prints 32 bytes of the system's generator of secrets.
+/// Prints a key: 32 bytes of the operating system's random generator.
 pub(crate) fn keygen(global: &Global) -> ExitCode {
     exit_with(
         global,
@@ -50,7 +49,7 @@ pub(crate) fn keygen(global: &Global) -> ExitCode {
     )
 }
 
-/// Prints what a directory holds.
+/// Prints the content of a data directory.
 pub(crate) fn dump(global: &Global) -> ExitCode {
     exit_with(
         global,
@@ -61,7 +60,7 @@ pub(crate) fn dump(global: &Global) -> ExitCode {
     )
 }
 
-/// Makes a directory of what was printed.
+/// Creates a data directory from a dump.
 pub(crate) fn restore(global: &Global, file: &Path) -> ExitCode {
     exit_with(
         global,
@@ -74,14 +73,14 @@ pub(crate) fn restore(global: &Global, file: &Path) -> ExitCode {
             let text = if global.json {
                 serde_json::json!({ "data_dir": dir.to_string_lossy(), "groups": groups }).to_string()
             } else {
-                format!("{} holds {groups} groups now", dir.display())
+                format!("{} now holds {groups} groups", dir.display())
             };
             print(&format!("{text}\n"))
         }),
     )
 }
 
-/// A dump may come through a pipe: whoever types the command waits for it, and ends it.
+/// Reads a dump. It may come through a pipe, so there is no time limit.
 fn read(from: &Path) -> std::io::Result<String> {
     if from == Path::new("-") {
         return file::read_bounded_text(std::io::stdin().lock(), MAX_DUMP_BYTES);

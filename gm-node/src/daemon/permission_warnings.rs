@@ -1,6 +1,6 @@
-//! Who else may change what the daemon trusts: warnings where that does harm only together with
-//! something else. The data directory itself is refused when it is opened, and the key file when it
-//! is read.
+//! Warnings about files and directories that other users can change. The daemon refuses an exposed data
+//! directory when it opens it, and an exposed key file when it reads it; the cases here are less
+//! severe.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use gm_node::{file, permissions};
 
 use super::config::ResolvedConfig;
 
-/// How long a file system may take to say it.
+/// Time limit of the file system.
 const FILE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What an operator should know. Whoever may change the configuration file tells the daemon what to
-/// do, which may be meant. A directory above those of the daemon that others may write to is no
-/// reason not to start: whoever puts another in its place takes the node's data away, but reads and
-/// forges nothing, as both the daemon and the command line look at the owner of what they find.
+/// Returns the warnings. Other users who can write to the configuration file control the daemon, which
+/// may be intended. If they can write to a directory above those of the daemon, they can replace
+/// the data directory and so remove the node's data; but they can neither read nor forge it, as the
+/// daemon and the command line check the owner of what they open.
 pub(super) fn permission_warnings(effective: &ResolvedConfig, config: Option<&Path>) -> Vec<String> {
     let (data, api, config) = (effective.data_dir.clone(), effective.api.clone(), config.map(Path::to_owned));
-    let looked = file::run_within(FILE_TIMEOUT, move || {
+    let warnings = file::run_within(FILE_TIMEOUT, move || {
         let socket_dir = api.as_deref().and_then(Path::parent).map(Path::to_owned);
         let mut exposures = data.as_deref().map(permissions::exposed_parents).unwrap_or_default();
         if let Some(dir) = socket_dir.filter(|dir| Some(dir) != data.as_ref()) {
@@ -29,11 +29,11 @@ pub(super) fn permission_warnings(effective: &ResolvedConfig, config: Option<&Pa
         {
             exposures.extend(permissions::check_permissions(&config, &meta).err());
         }
-        let mut words: Vec<String> = exposures.iter().map(ToString::to_string).collect();
-        words.sort();
-        words.dedup();
-        words
+        let mut texts: Vec<String> = exposures.iter().map(ToString::to_string).collect();
+        texts.sort();
+        texts.dedup();
+        texts
     });
-    // If nothing comes in time, opening the directory says so.
-    looked.unwrap_or_default()
+    // After a timeout, opening the directory reports the problem.
+    warnings.unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Problems of the daemon that an operator has to know, besides those of the node. Each is a
-//! warning in `status` until it is over.
+//! Problems of the daemon itself, in addition to those of the node. Each is a warning in `status` until
+//! it is resolved.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use super::address_check;
 use super::config::KeyIds;
 use super::descriptors::Descriptors;
 
-/// The problems, as other parts of the daemon report them.
+/// The present problems, as other parts of the daemon report them.
 #[derive(Debug)]
 pub(crate) struct Problems {
     /// Why the last reload failed.
@@ -18,7 +18,7 @@ pub(crate) struct Problems {
     keys: Mutex<Option<KeyIds>>,
     /// Addresses that vanished from their interface.
     missing_addresses: Mutex<BTreeSet<IpAddr>>,
-    /// When no file descriptor was left.
+    /// Exhaustion of file descriptors.
     pub(super) descriptors: Arc<Descriptors>,
 }
 
@@ -69,7 +69,7 @@ impl Problems {
     /// One warning for each problem.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let reload = get(&self.reload).map(|why| {
-            format!("the last reload (SIGHUP) failed, and everything goes on as it was before: {why}")
+            format!("the last reload (SIGHUP) failed, so the previous settings remain in effect: {why}")
         });
         let gone = self.missing_addresses();
         let gone = gone.into_iter().map(address_check::missing_address_text);

@@ -1,9 +1,9 @@
-//! SIGHUP: what can be changed while it runs is read again: keys, seeds, the level of the log.
-//! Whatever is wrong changes nothing. Files are read beside the runtime, which goes on whether they
-//! answer or not.
+//! Reload on SIGHUP: keys, seeds and the log level are read again and applied. An invalid setting leaves
+//! everything unchanged. Files are read on a thread of their own, so a file system that does not
+//! respond does not delay the node.
 
 use gm_broadcast::runtime::Seed;
-use gm_node::handle::Node;
+use gm_node::Node;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::config::{DaemonError, Encryption, Flags, Layers, ResolvedConfig, changed_settings, environment};
@@ -11,7 +11,7 @@ use super::log::Log;
 use super::problems::Problems;
 use crate::Global;
 
-/// Who told the daemon what to do.
+/// Sources of the settings, and the log.
 #[derive(Debug)]
 pub(crate) struct ReloadContext {
     pub(crate) global: Global,
@@ -20,59 +20,58 @@ pub(crate) struct ReloadContext {
     pub(crate) log: Log,
 }
 
-/// All settings, as they were read again.
+/// All settings, read again.
 #[derive(Debug)]
 pub(super) struct ReadSettings {
     layers: Layers,
     effective: Result<ResolvedConfig, Vec<DaemonError>>,
 }
 
-/// The reading of all settings, while it goes on.
+/// A reload in progress.
 #[derive(Debug, Default)]
 pub(super) struct SettingsReload {
     task: Option<JoinHandle<ReadSettings>>,
-    /// SIGHUP came again meanwhile: what is read may be older than that.
+    /// Whether another SIGHUP arrived in the meantime, so that the settings must be read once more.
     is_repeated: bool,
 }
 
 impl SettingsReload {
-    /// Begins to read; what is being read already is read once more after that.
-    pub(super) fn begin(&mut self, told: &ReloadContext) {
+    /// Starts to read the settings, or to read them once more after the present read.
+    pub(super) fn begin(&mut self, context: &ReloadContext) {
         if self.task.is_some() {
             self.is_repeated = true;
             return;
         }
-        let (global, flags) = (told.global.clone(), told.flags.clone());
+        let (global, flags) = (context.global.clone(), context.flags.clone());
         self.task = Some(spawn_blocking(move || {
-            let mut troubles = Vec::new();
-            let layers = Layers::gather(&global, &flags, &environment(), &mut troubles);
-            let effective = ResolvedConfig::resolve(&layers, None, troubles);
+            let mut errors = Vec::new();
+            let layers = Layers::gather(&global, &flags, &environment(), &mut errors);
+            let effective = ResolvedConfig::resolve(&layers, None, errors);
             ReadSettings { layers, effective }
         }));
     }
 
-    /// Waits for what was read, if anything is. Nothing is lost if this is dropped before.
-    pub(super) async fn next(&mut self, told: &ReloadContext) -> ReadSettings {
+    /// Waits for the result of a read in progress. Cancelling it loses nothing.
+    pub(super) async fn next(&mut self, context: &ReloadContext) -> ReadSettings {
         loop {
             let Some(task) = &mut self.task else { return std::future::pending().await };
             let read = task.await;
             self.task = None;
             match read {
-                Ok(_) if std::mem::take(&mut self.is_repeated) => self.begin(told),
+                Ok(_) if std::mem::take(&mut self.is_repeated) => self.begin(context),
                 Ok(read) => return read,
                 Err(error) => {
-                    let why = DaemonError::Refused(format!("the settings are not read: {error}"));
-                    return ReadSettings { layers: told.layers.clone(), effective: Err(vec![why]) };
+                    let why = DaemonError::Refused(format!("cannot read the settings: {error}"));
+                    return ReadSettings { layers: context.layers.clone(), effective: Err(vec![why]) };
                 }
             }
         }
     }
 }
 
-/// Applies those settings that can change now. A failure is a warning in `status` until a reload
-/// succeeds.
+/// Applies the settings that can change now. A failure is a warning in `status` until a reload succeeds.
 pub(super) async fn reload(
-    told: &mut ReloadContext,
+    context: &mut ReloadContext,
     now: &mut ResolvedConfig,
     service: &Node,
     concerns: &Problems,
@@ -80,15 +79,15 @@ pub(super) async fn reload(
 ) {
     let mut next = match effective {
         Ok(next) => next,
-        Err(troubles) => {
-            for trouble in &troubles {
-                tracing::error!("not reloaded, everything goes on as it was: {trouble}");
+        Err(errors) => {
+            for error in &errors {
+                tracing::error!("not reloaded, the previous settings remain in effect: {error}");
             }
-            let all: Vec<String> = troubles.iter().map(ToString::to_string).collect();
+            let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
             return concerns.record_reload(Err(all.join("; ")));
         }
     };
-    told.log.set(next.log.0);
+    context.log.set(next.log.0);
     match (&next.encryption, &now.encryption) {
         (Encryption::Keys(keyring), Encryption::Keys(_)) => {
             if service.set_keys(keyring.clone()).await.is_err() {
@@ -97,14 +96,14 @@ pub(super) async fn reload(
         }
         (Encryption::Insecure, Encryption::Insecure) => {}
         _ => {
-            tracing::warn!("whether frames are sealed changes at the next start only");
+            tracing::warn!("encryption is switched on or off at the next start only");
             next.encryption = now.encryption.clone();
         }
     }
     let (before, seeds) = (&now.sockets.seeds, &next.sockets.seeds);
     let new: Vec<Seed> = seeds.iter().filter(|seed| !before.contains(seed)).cloned().collect();
     if before.iter().any(|seed| !seeds.contains(seed)) {
-        tracing::warn!("a `seed` that is no longer named is still called until the next start");
+        tracing::warn!("a removed `seed` is dialed until the next start");
     }
     let count = new.len();
     for seed in new {
@@ -112,9 +111,9 @@ pub(super) async fn reload(
             return;
         }
     }
-    let later = changed_settings(&told.layers, &layers);
+    let later = changed_settings(&context.layers, &layers);
     if !later.is_empty() {
-        tracing::warn!("these settings change at the next start only: {}", later.join(", "));
+        tracing::warn!("these settings take effect at the next start only: {}", later.join(", "));
     }
     let keys = next.encryption.ids();
     tracing::info!(
@@ -124,6 +123,6 @@ pub(super) async fn reload(
         "reloaded"
     );
     concerns.record_reload(Ok(keys));
-    told.layers = layers;
+    context.layers = layers;
     *now = next;
 }

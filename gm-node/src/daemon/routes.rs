@@ -1,10 +1,9 @@
-//! What can be asked of the daemon over its socket, as `gm_node::api` has it. Knows no command
-//! line.
+//! Routes of the control socket's HTTP API, whose shapes are in `gm_node::api`.
 //!
-//! `routes/extract.rs`: what a request says; `routes/read.rs`, `routes/write.rs`,
-//! `routes/watch.rs`: one function for each route; `routes/gate.rs`: whether writes are accepted;
-//! `routes/streaming.rs`: answers that are as long as the state; `routes/convert.rs`: what the node
-//! says, as JSON; `routes/error.rs`: why something is refused.
+//! `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`, `routes/status.rs`: one function for each
+//! route; `routes/extract.rs`: parses requests; `routes/gate.rs`: admits writes;
+//! `routes/streaming.rs`: streams long answers; `routes/convert.rs`, `routes/network.rs`,
+//! `routes/peer.rs`: convert the node's state into the shapes; `routes/error.rs`: refusals.
 
 mod convert;
 mod error;
@@ -29,7 +28,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use gm_broadcast::runtime::Sockets;
-use gm_node::handle::Node;
+use gm_node::Node;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
@@ -42,10 +41,10 @@ use error::RouteError;
 use gate::Gate;
 use streaming::AnswerSlots;
 
-/// What routes need besides the node.
+/// State shared by the routes: the node, and facts about the daemon.
 #[derive(Debug)]
 pub(crate) struct App<S = Node> {
-    service: S,
+    node: S,
     cluster: String,
     data_dir: Option<PathBuf>,
     is_single: bool,
@@ -59,14 +58,14 @@ pub(crate) struct App<S = Node> {
 }
 
 impl App<()> {
-    pub(crate) fn new(effective: &ResolvedConfig, door: &Sockets) -> App<()> {
-        let multicast = match (door.group(), door.multicast_error()) {
-            (_, Some(trouble)) => MulticastState::Refused(trouble.to_string()),
+    pub(crate) fn new(effective: &ResolvedConfig, sockets: &Sockets) -> App<()> {
+        let multicast = match (sockets.group(), sockets.multicast_error()) {
+            (_, Some(error)) => MulticastState::Refused(error.to_string()),
             (None, None) => MulticastState::Off,
             (Some(_), None) => MulticastState::Testing,
         };
         App {
-            service: (),
+            node: (),
             cluster: effective.cluster.to_string(),
             data_dir: effective.data_dir.clone(),
             is_single: effective.single,
@@ -80,30 +79,30 @@ impl App<()> {
         }
     }
 
-    pub(crate) fn with(self, service: Node) -> App {
+    pub(crate) fn with(self, node: Node) -> App {
         let App {
             cluster,
             data_dir,
             is_single,
             multicast,
-            started_at: begun,
+            started_at,
             warnings,
             limits,
-            answer_slots: lists,
+            answer_slots,
             gate,
             concerns,
             ..
         } = self;
         App {
-            service,
+            node,
             cluster,
             data_dir,
             is_single,
             multicast,
-            started_at: begun,
+            started_at,
             warnings,
             limits,
-            answer_slots: lists,
+            answer_slots,
             gate,
             concerns,
         }
@@ -120,8 +119,7 @@ impl App {
     }
 }
 
-/// Serves all connections. After `end` it accepts no more, and returns when the requests in
-/// progress are answered.
+/// Serves connections until `end`, then finishes the requests in progress.
 pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::Receiver<()>) {
     let (descriptors, limits) = (Arc::clone(&app.concerns.descriptors), app.limits);
     let writes = Router::new()
@@ -148,15 +146,15 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::R
         .merge(whole)
         .fallback(|| async { RouteError::no_such_route() })
         .method_not_allowed_fallback(|| async { RouteError::no_such_route() })
-        // It has come already, and is bounded.
+        // `http.rs` has read the body already, with its own limit.
         .layer(DefaultBodyLimit::disable())
         .with_state(app);
-    let room = LimitedListener::new(listener, limits.max_connections, descriptors);
-    // If the sender is dropped, that is the end too.
-    http::serve(room, router, limits.api_timeout, async { drop(end.await) }).await;
+    let listener = LimitedListener::new(listener, limits.max_connections, descriptors);
+    // A dropped sender ends the server too.
+    http::serve(listener, router, limits.api_timeout, async { drop(end.await) }).await;
 }
 
-/// What is answered to a request that no route can be found for.
+/// Answer to a request that reaches no route.
 pub(super) fn refusal(status: StatusCode, error: String) -> impl IntoResponse {
     RouteError::from_request(status, error)
 }

@@ -1,14 +1,14 @@
-//! The shutdown of the daemon, in order: it finishes the writes in progress, leaves all groups if
-//! that is configured, stops the node, and delivers the last answers. Every step has a time limit,
-//! and all of them together [`BOUND`], after which the process ends whatever hangs: see
-//! `signals.rs`.
+//! Shutdown of the daemon: it finishes the writes in progress, leaves all groups if that is configured,
+//! stops the node, and delivers the last answers. Each step has a time limit, and all of them
+//! together have [`SHUTDOWN_TIMEOUT`], after which `signals.rs` ends the process even if a part of it
+//! hangs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use gm_clock::NetId;
 use gm_data::GroupName;
-use gm_node::handle::Node;
+use gm_node::Node;
 use gm_node::{Wait, WaitOutcome, WaitReport};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -18,18 +18,17 @@ use super::config::DaemonError;
 use super::routes::{App, serve};
 use super::socket::ControlSocket;
 
-/// How long the whole shutdown may take: more than all its steps together.
+/// Time limit of the whole shutdown: more than all its steps together.
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
-/// How long writes in progress may take before their waits are cut off...
+/// Time limit of writes in progress, after which their waits end.
 const WRITES_TIMEOUT: Duration = Duration::from_secs(2);
-/// ... and how long they may take after that; also how long clients may take to read the last
-/// answers.
+/// Time limit for the answers of these writes, and for clients to read the last answers.
 const ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long the daemon accepts connections that clients opened before it removed the socket.
+/// Time during which connections are accepted that clients opened before the socket was removed.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
-/// How long leaving all groups may take.
+/// Time limit of leaving all groups.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the node may take to stop.
+/// Time limit of stopping the node.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The task that answers the control socket.
@@ -49,7 +48,7 @@ impl ApiServer {
         Some(ApiServer { control, task, end })
     }
 
-    /// Removes the socket, and returns when all requests that came before are answered.
+    /// Removes the socket, and returns when all earlier requests are answered.
     async fn stop(mut self) {
         drop(self.control);
         sleep(LAST_CONNECTIONS).await;
@@ -67,16 +66,16 @@ impl ApiServer {
 pub(super) async fn shut_down(
     app: &App,
     service: &Node,
-    answering: Option<ApiServer>,
+    server: Option<ApiServer>,
     leave: bool,
 ) -> Result<(), DaemonError> {
-    shut_down_within(app, service, answering, leave, STOP_TIMEOUT).await
+    shut_down_within(app, service, server, leave, STOP_TIMEOUT).await
 }
 
 async fn shut_down_within(
     app: &App,
     service: &Node,
-    answering: Option<ApiServer>,
+    server: Option<ApiServer>,
     leave: bool,
     stopping: Duration,
 ) -> Result<(), DaemonError> {
@@ -85,28 +84,26 @@ async fn shut_down_within(
         tracing::info!("leaving all groups, as `leave-on-exit` says");
         leave_all(service).await;
     } else {
-        tracing::info!("others keep this node as a member");
+        tracing::info!("this node remains a member of its groups");
     }
     let stopped = timeout(stopping, service.stop()).await;
-    // The node has ended, so writes without an answer get one now: it is not known whether they
-    // stand.
-    if let Some(answering) = answering {
-        answering.stop().await;
+    // The node has ended, so unanswered writes are answered now, as unknown.
+    if let Some(server) = server {
+        server.stop().await;
     }
     stopped.map_err(|_| {
         let seconds = stopping.as_secs_f64();
         DaemonError::Refused(format!(
-            "the storage did not close within {seconds} s, and the process ends without it: writes that were not answered may stand or not. Look at the disk, or at the mount of the data directory"
+            "the storage did not close within {seconds} s, and the process ends anyway: unanswered writes may or may not stand. Check the disk, or the mount of the data directory"
         ))
     })
 }
 
-/// Refuses new writes, and gives those in progress time to be answered. Reads are answered until
-/// the node has stopped.
+/// Refuses new writes and waits for those in progress. Reads are answered until the node has stopped.
 async fn finish_writes(app: &App, service: &Node) {
     app.gate.close();
     if timeout(WRITES_TIMEOUT, app.gate.until_empty()).await.is_err() && service.end_waits().await.is_ok() {
-        // Writes that have no answer by then wait for the storage, which closes next.
+        // Writes without an answer by then wait for the storage, which closes next.
         let _ = timeout(ANSWERS_TIMEOUT, app.gate.until_empty()).await;
     }
 }
@@ -116,40 +113,40 @@ async fn leave_all(service: &Node) {
     let leaving = groups.into_iter().map(|group| {
         let service = service.clone();
         tokio::spawn(async move {
-            // Where a peer was asked and nobody else is known, there is nobody to wait for.
-            let nobody = matches!(
+            // If the group has no other member, and a peer confirmed that, there is no wait.
+            let is_sole_member = matches!(
                 service.view_with_freshness(&group).await,
                 Ok(Some((view, freshness))) if freshness.is_verified() && view.member_count() <= 1
             );
-            let wait = if nobody { Wait::NONE } else { Wait::all(LEAVE_TIMEOUT) };
+            let wait = if is_sole_member { Wait::NONE } else { Wait::all(LEAVE_TIMEOUT) };
             match service.leave(&group, wait).await {
                 Ok(written) => log_left(service.my_id(), &group, &written.wait),
-                Err(error) => tracing::error!(%group, "not left: {error}"),
+                Err(error) => tracing::error!(%group, "cannot leave: {error}"),
             }
         })
     });
     let leaving: Vec<_> = leaving.collect();
     let until = Instant::now() + LEAVE_TIMEOUT * 2;
     for left in leaving {
-        // A task that panicked has printed it.
+        // A panic in a task was printed.
         if timeout_at(until, left).await.is_err() {
-            tracing::error!("a group is not left: the storage takes too long");
+            tracing::error!("cannot leave a group: the storage takes too long");
         }
     }
 }
 
 /// Logs whether the other members acknowledged a leave.
 fn log_left(me: NetId, group: &GroupName, waited: &WaitReport) {
-    let WaitReport { members, acknowledged: heard, refused, unreachable, unanswered: unknown, .. } = *waited;
-    let others = members.max(heard + refused + unreachable + unknown);
+    let WaitReport { members, acknowledged, refused, unreachable, unanswered, .. } = *waited;
+    let others = members.max(acknowledged + refused + unreachable + unanswered);
     if others == 0 {
         tracing::info!(%group, "left; no other member was known");
     } else if waited.outcome == WaitOutcome::Satisfied {
-        tracing::debug!(%group, heard, "left");
+        tracing::debug!(%group, acknowledged, "left");
     } else {
         tracing::warn!(
-            %group, heard, others,
-            "left, but only {heard} of {others} other members acknowledged it. Those pass it on; if there are none, the others keep this node as a member: run `gm-node forget {me} --group {group}` on one of them, or start this node again for a while"
+            %group, acknowledged, others,
+            "left, but only {acknowledged} of {others} other members acknowledged it. These spread it; if there are none, the others keep this node as a member: run `gm-node forget {me} --group {group}` on one of them, or start this node again for a while"
         );
     }
 }
@@ -176,7 +173,7 @@ mod tests {
         flags: Flags,
     }
 
-    /// A disk that never finishes anything, not even its end.
+    /// A store that never finishes a batch, and hangs when it is dropped.
     struct HangingStore(Receiver<()>);
 
     impl Store for HangingStore {
@@ -208,12 +205,12 @@ mod tests {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let ended = runtime.block_on(async {
-            let door = Sockets::open(&effective.sockets).unwrap();
+            let sockets = Sockets::open(&effective.sockets).unwrap();
             let codec = FrameCodec::insecure(effective.cluster.clone(), Limits::default()).unwrap();
-            let app = App::new(&effective, &door);
-            let config = NodeConfig { single_node: true, ..NodeConfig::for_sockets(&door) };
+            let app = App::new(&effective, &sockets);
+            let config = NodeConfig { single_node: true, ..NodeConfig::for_sockets(&sockets) };
             let store = HangingStore(released);
-            let service = Node::start(config, codec, store, StoredState::default(), door).unwrap();
+            let service = Node::start(config, codec, store, StoredState::default(), sockets).unwrap();
             let writing = service.clone();
             let group: GroupName = "g".parse().unwrap();
             tokio::spawn(async move { writing.join(&group, Vec::new(), Wait::NONE).await });
@@ -221,11 +218,8 @@ mod tests {
                 .await
         });
         let words = ended.unwrap_err().to_string();
-        assert!(
-            words.contains("did not close within 0.1 s") && words.contains("Look at the disk"),
-            "{words}"
-        );
-        // The runtime is not waited for either.
+        assert!(words.contains("did not close within 0.1 s") && words.contains("Check the disk"), "{words}");
+        // The runtime must not hang either.
         runtime.shutdown_timeout(Duration::from_millis(50));
         drop(release);
     }

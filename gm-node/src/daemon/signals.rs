@@ -1,7 +1,6 @@
-//! What signals mean for the daemon, and the end of standard input where that is watched. They are
-//! heard by a thread that waits for nothing else, so that the process ends when it should, whatever
-//! hangs: a file system that does not answer, a disk that does not finish a write, a log that
-//! nobody reads.
+//! Signals of the daemon, and the end of standard input where that is watched. A thread of its own
+//! receives them, so that the process ends in time even if other parts hang: in a file system that
+//! does not respond, a disk that does not finish a write, or a log that is not read.
 
 use std::future::pending;
 use std::io::Write;
@@ -17,29 +16,29 @@ use tokio::time::{Instant, sleep_until};
 use super::config::DaemonError;
 use super::stdin;
 
-/// Signals that wait for the daemon; one more says nothing new.
+/// Length of the queue of signals; further ones are dropped.
 const QUEUE: usize = 4;
-/// A second signal within this time of the first is the same one: whoever passes signals on may do
-/// so twice.
+/// A second signal within this time of the first counts as the same: process managers may deliver one
+/// twice.
 const SECOND_SIGNAL_AFTER: Duration = Duration::from_secs(1);
-/// How long the last words may take: standard error may be what hangs.
+/// Time limit of the last message: standard error may hang, too.
 const PRINT_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// What ends the daemon and is no signal.
+/// Name of the end of standard input, where a signal is named.
 const STDIN_END: &str = "the end of standard input";
 
-/// What signals mean.
+/// Request by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SignalEvent {
     End(&'static str),
     Reload,
 }
 
-/// What comes from the thread.
+/// Receives the signals from the thread.
 #[derive(Debug)]
 pub(super) struct Signals(mpsc::Receiver<SignalEvent>);
 
-/// What the thread waits for.
+/// Sources of signals.
 struct SignalSources {
     terminate: Signal,
     interrupt: Signal,
@@ -48,16 +47,16 @@ struct SignalSources {
 }
 
 impl Signals {
-    /// Hears signals from now on. `bound`: how long after the first that ends the daemon the
-    /// process ends in any case; a second signal, a while later, ends it at once.
-    pub(super) fn new(with_input: bool, bound: Duration) -> Result<Signals, DaemonError> {
-        let (told, signals) = mpsc::channel(QUEUE);
+    /// Starts to receive signals. The process ends at the latest `timeout` after the first signal that
+    /// ends the daemon, or at once at a second one that comes later.
+    pub(super) fn new(with_input: bool, timeout: Duration) -> Result<Signals, DaemonError> {
+        let (sender, signals) = mpsc::channel(QUEUE);
         let (begun, has_begun) = sync_channel(1);
         let refused =
             |error: std::io::Error| DaemonError::Refused(format!("cannot wait for signals: {error}"));
         std::thread::Builder::new()
             .name("gm-signals".to_owned())
-            .spawn(move || listen(with_input, bound, &told, &begun))
+            .spawn(move || listen(with_input, timeout, &sender, &begun))
             .map_err(refused)?;
         match has_begun.recv() {
             Ok(Ok(())) => Ok(Signals(signals)),
@@ -66,11 +65,11 @@ impl Signals {
         }
     }
 
-    /// The next.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) -> SignalEvent {
         match self.0.recv().await {
             Some(signalled) => signalled,
-            // The thread ends with the process only.
+            // The thread runs until the process ends.
             None => pending().await,
         }
     }
@@ -105,14 +104,14 @@ impl SignalSources {
     }
 }
 
-/// The thread: passes on what comes, and ends the process if the daemon does not in time.
+/// Body of the thread: forwards signals, and ends the process if the daemon does not end in time.
 fn listen(
     with_input: bool,
-    bound: Duration,
-    told: &mpsc::Sender<SignalEvent>,
+    timeout: Duration,
+    sender: &mpsc::Sender<SignalEvent>,
     begun: &SyncSender<std::io::Result<()>>,
 ) {
-    // A runtime of its own: the daemon's may be what hangs.
+    // The thread has its own runtime, because the daemon's may hang.
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return drop(begun.send(Err(error))),
@@ -135,28 +134,27 @@ fn listen(
             let signalled = tokio::select! {
                 signalled = sources.next() => signalled,
                 () = over => exit_with(&format!(
-                    "the daemon did not end within {} s, and is ended: a file system, the disk or the reader of the log does not answer",
-                    bound.as_secs_f64()
+                    "the daemon did not end within {} s, and is killed: a file system, the disk or the reader of the log does not respond",
+                    timeout.as_secs_f64()
                 )),
             };
             if let SignalEvent::End(name) = signalled {
                 let now = Instant::now();
-                deadline.get_or_insert(now + bound);
+                deadline.get_or_insert(now + timeout);
                 if name != STDIN_END && now.duration_since(*first.get_or_insert(now)) > SECOND_SIGNAL_AFTER {
-                    exit_with(&format!("{name} came again while the daemon ended, and it is ended at once"));
+                    exit_with(&format!("{name} came again during the shutdown, so the daemon is killed at once"));
                 }
             }
-            // If as many wait already, the daemon will hear of it all the same, or hangs.
-            let _ = told.try_send(signalled);
+            // If the queue is full, the daemon has signals to handle anyway.
+            let _ = sender.try_send(signalled);
         }
     });
 }
 
-/// Ends the process, with last words if somebody takes them. What had no answer may be stored or
-/// not.
+/// Ends the process, with a last message if standard error accepts it. Unanswered writes may or may not
+/// be stored.
 fn exit_with(words: &str) -> ! {
-    let words =
-        format!("error: {words}. Writes that were not answered may stand or not: look with `topology`\n");
+    let words = format!("error: {words}. Unanswered writes may or may not stand: check with `topology`\n");
     let (said, is_said) = sync_channel(1);
     let say = move || {
         let _ = std::io::stderr().write_all(words.as_bytes());
@@ -177,7 +175,7 @@ mod tests {
 
     const CHILD: &str = "GM_SIGNALS_CHILD";
 
-    /// Not a test of its own: a daemon that hangs.
+    /// Helper of the next test: a daemon that hangs.
     #[test]
     fn child() {
         if std::env::var_os(CHILD).is_none() {
@@ -206,7 +204,7 @@ mod tests {
         assert_eq!(child.wait().unwrap().code(), Some(1));
         let mut words = String::new();
         child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
-        assert!(words.contains("did not end within 0.3 s, and is ended"), "{words}");
+        assert!(words.contains("did not end within 0.3 s, and is killed"), "{words}");
     }
 
     #[tokio::test]

@@ -1,5 +1,4 @@
-//! The control socket: where it is, and that nobody else may use it. Knows nothing of what is said
-//! on it.
+//! The control socket: its path, its permissions, and its removal.
 
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -8,51 +7,51 @@ use std::path::{Path, PathBuf};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-/// Its name in a data directory.
+/// Name of the socket in a data directory.
 pub(crate) const FILE_NAME: &str = "gm.sock";
 
-/// Bytes of the longest path that a socket may have, on all systems that matter here.
+/// Maximum length of a socket's path in bytes, on all supported systems.
 const MAX_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// Connections that the system keeps until we take them.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 128;
 
-/// A socket that is listened on. Dropping it takes its file away, if it is still this one.
+/// A listening socket. Dropping it removes its file, unless another process has replaced it.
 #[derive(Debug)]
 pub(crate) struct ControlSocket {
     path: PathBuf,
     listener: Option<UnixListener>,
-    /// Which file it is: its device, and its number there.
+    /// Device and inode of the file.
     file_id: Option<(u64, u64)>,
 }
 
-/// Whether a path is short enough for a socket.
+/// Checks that a path is short enough for a socket.
 pub(crate) fn check_path_length(path: &Path) -> Result<(), String> {
     let bytes = path.as_os_str().len();
     if bytes > MAX_PATH_BYTES {
         return Err(format!(
-            "the control socket's path has {bytes} bytes, and the system takes {MAX_PATH_BYTES} at most: {}; set `api` to a shorter one (--api unix:PATH)",
+            "the control socket's path has {bytes} bytes, and the operating system allows at most {MAX_PATH_BYTES}: {}; set `api` to a shorter one (--api unix:PATH)",
             path.display()
         ));
     }
     Ok(())
 }
 
-/// Which file is there.
+/// Device and inode of the file at a path.
 fn file_id_at(path: &Path) -> Option<(u64, u64)> {
     let meta = std::fs::symlink_metadata(path).ok()?;
     Some((meta.dev(), meta.ino()))
 }
 
-/// Who is on the other side, as a supplement.
+/// Process and user of the other side, in parentheses.
 fn peer_text(peer: &UCred) -> String {
     let process = peer.pid().map(|pid| format!("process {pid} of ")).unwrap_or_default();
     format!(" ({process}user {})", peer.uid())
 }
 
 impl ControlSocket {
-    /// Listens there. What an ended process left is replaced; where somebody answers, or where
-    /// something else is, nothing is.
+    /// Listens at a path. It replaces the socket of a process that has ended, but neither one at which
+    /// a process answers nor a file of another kind.
     pub(crate) async fn open(path: &Path) -> Result<ControlSocket, String> {
         check_path_length(path)?;
         let shown = path.display();
@@ -64,14 +63,14 @@ impl ControlSocket {
             Err(error) => return Err(failed("look for", error)),
             Ok(meta) if !meta.file_type().is_socket() => {
                 return Err(format!(
-                    "{shown} is there and is no socket: move it away, or set `api` to another path"
+                    "{shown} exists and is no socket: move it away, or set `api` to another path"
                 ));
             }
             Ok(_) => match UnixStream::connect(path).await {
                 Ok(stream) => {
-                    let who = stream.peer_cred().map(|peer| peer_text(&peer)).unwrap_or_default();
+                    let owner = stream.peer_cred().map(|peer| peer_text(&peer)).unwrap_or_default();
                     return Err(format!(
-                        "another daemon answers at {shown}{who}: stop that one, or set `api` to another path"
+                        "another daemon answers at {shown}{owner}: stop that one, or set `api` to another path"
                     ));
                 }
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
@@ -80,9 +79,9 @@ impl ControlSocket {
                 Err(error) => return Err(failed("replace", error)),
             },
         }
-        // Nobody can connect before it listens, and by then only we may.
-        let socket = UnixSocket::new_stream().map_err(|error| failed("make", error))?;
-        socket.bind(path).map_err(|error| failed("make", error))?;
+        // Connections are possible only after `listen`, when the permissions are set.
+        let socket = UnixSocket::new_stream().map_err(|error| failed("create", error))?;
+        socket.bind(path).map_err(|error| failed("create", error))?;
         let mut control = ControlSocket { path: path.to_owned(), listener: None, file_id: file_id_at(path) };
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
             .map_err(|error| failed("protect", error))?;
@@ -90,7 +89,7 @@ impl ControlSocket {
         Ok(control)
     }
 
-    /// Hands out the listener; the file stays until this is dropped.
+    /// Hands out the listener; the file remains until `self` is dropped.
     pub(crate) const fn take_listener(&mut self) -> Option<UnixListener> {
         self.listener.take()
     }
@@ -102,7 +101,7 @@ impl ControlSocket {
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        // If it is gone already, somebody has done it for us; if another is there, it is not ours.
+        // The file may be removed already, or belong to another process.
         if self.file_id.is_some() && file_id_at(&self.path) == self.file_id {
             let _ = std::fs::remove_file(&self.path);
         }
@@ -120,13 +119,13 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         let path = dir.join("gm.sock");
         drop(ControlSocket::open(&path).await.unwrap());
-        assert!(!path.exists(), "it is ours");
+        assert!(!path.exists(), "its own socket is removed");
 
         let ours = ControlSocket::open(&path).await.unwrap();
         std::fs::rename(&path, dir.join("moved")).unwrap();
         let _theirs = UnixListener::bind(&path).unwrap();
         drop(ours);
-        assert!(path.exists(), "it is another's");
+        assert!(path.exists(), "the socket of another process remains");
 
         let refused = ControlSocket::open(&path).await.unwrap_err();
         let me = format!("process {} of user ", std::process::id());

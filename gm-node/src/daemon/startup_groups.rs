@@ -1,11 +1,11 @@
-//! Applies the configured groups and ranges at every start, and withdraws those that an earlier
-//! start applied and that are no longer configured. What stands already is not written again.
+//! Applies the configured groups and ranges at every start, and withdraws those that an earlier start
+//! applied and that are no longer configured. Ranges that are present already are not written again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use gm_data::{Change, ChangeError, GroupName, Item, KeyRange, Op};
-use gm_node::handle::{Node, NodeError};
+use gm_node::{Node, NodeError};
 use gm_node::{Wait, WriteError, WriteKind};
 use tokio::task::spawn_blocking;
 
@@ -14,16 +14,16 @@ use super::configured_ranges::{
     ConfiguredFile, ConfiguredRange, RangeUse, configured_ranges, plan_withdrawal,
 };
 
-/// What failed is tried again after this, doubled each time...
+/// First pause before a failed write is retried; it doubles each time up to [`MAX_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// ... up to this.
+/// Maximum pause between retries.
 const MAX_RETRY: Duration = Duration::from_secs(60);
-/// How long the node's record may take to move here from another address, and the interval of
-/// checks.
+/// Time limit for the node's record to move here from another address.
 const MOVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Interval of checks for that.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What a start applies.
+/// The configuration that a start applies.
 #[derive(Clone, Debug)]
 pub(super) struct StartupGroups {
     pub(super) joins: Vec<JoinSpec>,
@@ -43,7 +43,7 @@ pub(super) async fn apply(service: Node, configured: StartupGroups) {
     let Some(memory) = memory else { return write_configured(&service, joins, serves).await };
     let wanted = configured_ranges(&joins, &serves);
     let read = memory.clone();
-    // A task that is ended with the process waits for no file.
+    // The read runs on a thread of its own, because it may hang.
     let Ok(remembered) = spawn_blocking(move || read.read()).await else { return };
     // Remember new ranges before they are written: after a crash they must not look like a
     // command's.
@@ -53,9 +53,11 @@ pub(super) async fn apply(service: Node, configured: StartupGroups) {
     save(&memory, &remembered, &both).await;
     write_configured(&service, joins, serves).await;
     if keep {
-        let kept = both.len() - wanted.len();
-        if kept > 0 {
-            tracing::info!("{kept} ranges that are no longer configured stay, because of `keep-configured`");
+        let remaining = both.len() - wanted.len();
+        if remaining > 0 {
+            tracing::info!(
+                "{remaining} ranges that are no longer configured remain, because of `keep-configured`"
+            );
         }
         return;
     }
@@ -65,7 +67,7 @@ pub(super) async fn apply(service: Node, configured: StartupGroups) {
             Ok(()) => {}
             Err(NodeError::Stopped | NodeError::Unknown) => return,
             Err(NodeError::Refused(error)) => {
-                tracing::error!(%group, "ranges that are no longer configured are not withdrawn, and the next start tries again: {error}");
+                tracing::error!(%group, "ranges that are no longer configured cannot be withdrawn, and the next start tries again: {error}");
                 still.extend(remembered.iter().filter(|entry| entry.group == *group).cloned());
             }
         }
@@ -82,7 +84,7 @@ async fn save(memory: &ConfiguredFile, before: &[ConfiguredRange], entries: &[Co
     let (memory, entries) = (memory.clone(), entries.to_vec());
     if let Ok(Err(error)) = spawn_blocking(move || memory.write(&entries)).await {
         tracing::warn!(
-            "the configured ranges are not remembered, so a later start cannot withdraw them: {error}"
+            "the configured ranges cannot be remembered, so a later start cannot withdraw them: {error}"
         );
     }
 }
@@ -97,16 +99,16 @@ async fn withdraw(
 ) -> Result<(), NodeError> {
     let own = own_ranges(service, group, moves).await?;
     let plan = plan_withdrawal(group, remembered, wanted, &own);
-    for (range, says) in &plan.changed {
-        let stands = match says {
+    for (range, range_use) in &plan.changed {
+        let current = match range_use {
             RangeUse::Serve { port, priority } => format!("served at port {port} with priority {priority}"),
             RangeUse::Interest => "of interest".to_owned(),
         };
-        tracing::warn!(%group, %range, "this range is no longer configured, but a command has changed it since, so it stays {stands}. Withdraw it with `unserve`");
+        tracing::warn!(%group, %range, "this range is no longer configured, but a command has changed it since, so it stays {current}. Withdraw it with `unserve`");
     }
     if plan.leaves {
         service.leave(group, Wait::NONE).await?;
-        tracing::info!(%group, "left: the group is no longer configured, and nothing else of this node was in it");
+        tracing::info!(%group, "left: the group is no longer configured, and this node had no other ranges in it");
     } else if !plan.withdrawn.is_empty() {
         let rejoins = plan.rejoins.iter().copied().map(Change::Interest);
         let changes = plan.withdrawn.iter().copied().map(Change::Unserve).chain(rejoins).collect();
@@ -130,14 +132,14 @@ async fn own_ranges(
         let record =
             view.as_ref().and_then(|view| view.record(service.my_id())).filter(|record| record.is_member());
         if let Some(record) = record {
-            let says = |item: Item| match item.op() {
+            let range_use = |item: Item| match item.op() {
                 Op::Add => {
                     Some((item.range(), RangeUse::Serve { port: item.port(), priority: item.priority() }))
                 }
                 Op::Get => Some((item.range(), RangeUse::Interest)),
                 Op::Rmv => None,
             };
-            return Ok(record.items().filter_map(says).collect());
+            return Ok(record.items().filter_map(range_use).collect());
         }
         if !moves || Instant::now() >= until {
             return Ok(BTreeMap::new());
@@ -146,7 +148,7 @@ async fn own_ranges(
     }
 }
 
-/// Joins and serves, one after the other.
+/// Applies the configured joins and ranges, one after the other.
 async fn write_configured(service: &Node, joins: Vec<JoinSpec>, serves: Vec<ServeSpec>) {
     let joins = joins.into_iter().map(|JoinSpec { group, ranges }| (group, WriteKind::Join(ranges)));
     let serves = serves.into_iter().map(|ServeSpec { group, range, port, priority }| {
@@ -168,7 +170,7 @@ async fn write_configured(service: &Node, joins: Vec<JoinSpec>, serves: Vec<Serv
                 Err(NodeError::Stopped | NodeError::Unknown) => return,
                 Err(NodeError::Refused(error)) if is_temporary(&error) => {
                     let seconds = pause.as_secs();
-                    tracing::error!(%group, "`join` or `serve` is refused, and tried again in {seconds} s: {error}");
+                    tracing::error!(%group, "`join` or `serve` is refused; next attempt in {seconds} s: {error}");
                 }
                 Err(NodeError::Refused(error)) => {
                     tracing::error!(%group, "`join` or `serve` is refused: {error}");
@@ -181,7 +183,7 @@ async fn write_configured(service: &Node, joins: Vec<JoinSpec>, serves: Vec<Serv
     }
 }
 
-/// Whether it may be another time.
+/// Whether a retry may succeed.
 const fn is_temporary(error: &WriteError) -> bool {
     matches!(
         error,

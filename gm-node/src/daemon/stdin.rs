@@ -1,21 +1,21 @@
-//! The end of standard input, as a reason to end: who started us holds the other side, and it
-//! closes however they end. Knows nothing of the node.
+//! Detects the end of standard input, which ends the daemon with `--exit-with-stdin`: the process that
+//! started it holds the other side, which closes however that process ends.
 
 use std::io::{Read, stdin};
 
 use tokio::sync::oneshot;
 
-/// Comes when standard input has ended. If it is not `watched`, never.
+/// Returns a receiver that resolves when standard input has ended; `None` if it is not `watched`.
 pub(crate) fn watch_stdin(watched: bool) -> Option<oneshot::Receiver<()>> {
     if !watched {
         return None;
     }
     let (ended, receiver) = oneshot::channel();
-    // Reading blocks, and nothing else here may: it has a thread, which ends with the process.
+    // Reading blocks, so it needs a thread, which ends with the process.
     std::thread::spawn(move || {
         let mut bytes = [0; 256];
         while matches!(stdin().read(&mut bytes), Ok(1..)) {}
-        // Nobody waits for it any longer if we end already.
+        // This fails if the daemon is ending already.
         let _ = ended.send(());
     });
     Some(receiver)

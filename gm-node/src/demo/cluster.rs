@@ -1,5 +1,4 @@
-//! The daemons of the demo, their key, their directory, and whether multicast works. Knows no
-//! group.
+//! The daemons of the demo: their key, their directory, and the multicast test.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +12,7 @@ use gm_broadcast::runtime::{Multicast, MulticastVerdict, RuntimeSettings, self_t
 use super::daemon_process::{self, DemoDaemon, program};
 use crate::cli::error::CommandError;
 
-/// Beyond it, the path of a control socket may be too long for the system.
+/// Maximum length of the temporary directory's path; beyond it, sockets' paths may be too long.
 const LONGEST_TEMP: usize = 64;
 const MULTICAST_TEST: Duration = Duration::from_millis(500);
 
@@ -26,17 +25,17 @@ pub(super) struct Cluster {
     settings: Vec<String>,
 }
 
-/// What was found of multicast.
+/// Result of the multicast test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MulticastTest {
-    /// It works, in this group.
+    /// Multicast works, in this group.
     Works(SocketAddr),
-    /// It does not, or is not wanted, and why.
+    /// Multicast does not work or is not requested; with the reason.
     Fails(String),
 }
 
 impl Cluster {
-    /// Without machines, with an empty directory.
+    /// Creates a cluster without daemons, with an empty directory.
     pub(super) fn new() -> Result<Cluster, CommandError> {
         let temp = std::env::temp_dir();
         let temp = if temp.as_os_str().len() > LONGEST_TEMP { Path::new("/tmp").into() } else { temp };
@@ -44,14 +43,11 @@ impl Cluster {
         Ok(Cluster { name, dir, daemons: Vec::new(), settings: Vec::new() })
     }
 
-    /// Makes a key and tries multicast. What is settled here holds for all machines.
+    /// Creates a key and tests multicast. The resulting settings are the same for all daemons.
     pub(super) async fn configure(&mut self, multicast: bool) -> Result<MulticastTest, CommandError> {
-        let hears = if multicast {
-            try_multicast().await
-        } else {
-            MulticastTest::Fails("it is not wanted".to_owned())
-        };
-        let group = match &hears {
+        let multicast =
+            if multicast { try_multicast().await } else { MulticastTest::Fails("not requested".to_owned()) };
+        let group = match &multicast {
             MulticastTest::Works(group) => group.to_string(),
             MulticastTest::Fails(_) => "off".to_owned(),
         };
@@ -59,7 +55,7 @@ impl Cluster {
         let set =
             ["--cluster", &self.name, "--key-file", &key, "--multicast", &group, "--multicast-ttl", "1"];
         self.settings = set.iter().map(|setting| (*setting).to_owned()).collect();
-        Ok(hears)
+        Ok(multicast)
     }
 
     fn key_file(&self) -> Result<PathBuf, CommandError> {
@@ -74,7 +70,7 @@ impl Cluster {
         Ok(path)
     }
 
-    /// Starts so many. The first is the seed of the others.
+    /// Starts daemons. The first one is the seed of the others.
     pub(super) async fn start(&mut self, machines: usize) -> Result<(), CommandError> {
         for number in 1..=machines {
             let mut machine = DemoDaemon::new(&self.dir, format!("M{number}"));
@@ -92,28 +88,28 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts one again, with its directory.
+    /// Restarts a daemon with its directory.
     pub(super) async fn restart(&mut self, index: usize) -> Result<(), CommandError> {
         self.daemons[index].spawn(&self.settings)?;
         self.daemons[index].wait_ready().await?;
         Ok(())
     }
 
-    /// `M1` for its NetId.
+    /// Name of the daemon with a NetId, for example `M1`.
     pub(super) fn name_of<'a>(&'a self, node: &'a str) -> &'a str {
         self.daemons.iter().find(|machine| machine.node == node).map_or(node, |machine| &machine.name)
     }
 
-    /// The last lines of all logs.
+    /// Last lines of all logs.
     pub(super) fn logs(&self) -> String {
         self.daemons.iter().map(DemoDaemon::tail).collect()
     }
 
-    /// Ends them all and removes their directory.
+    /// Stops all daemons and removes their directory.
     pub(super) fn stop(&mut self) {
         daemon_process::wait_ended(self.daemons.iter_mut().filter_map(DemoDaemon::request_end).collect());
         self.daemons.clear();
-        // What cannot be removed is in the system's folder for such things.
+        // Remaining files are in the system's temporary directory.
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
@@ -124,7 +120,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A directory that was not there, for us alone, and a name for the cluster.
+/// Creates a private directory, and a name for the cluster.
 fn create_directory(temp: &Path) -> io::Result<(String, PathBuf)> {
     let process = std::process::id();
     let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
@@ -140,7 +136,7 @@ fn create_directory(temp: &Path) -> io::Result<(String, PathBuf)> {
     Err(last)
 }
 
-/// In a group of our own port, so that daemons that run here already are not disturbed.
+/// Tests multicast with a free port, so that other daemons on this machine are not disturbed.
 async fn try_multicast() -> MulticastTest {
     let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
     let group = match port {
@@ -156,7 +152,7 @@ async fn try_multicast() -> MulticastTest {
     match self_test(&settings, MULTICAST_TEST).await {
         Ok(Some(test)) if test.verdict == MulticastVerdict::Works => MulticastTest::Works(group),
         Ok(Some(test)) => MulticastTest::Fails(test.verdict.advice().to_owned()),
-        Ok(None) => MulticastTest::Fails("it is off".to_owned()),
+        Ok(None) => MulticastTest::Fails("off".to_owned()),
         Err(error) => MulticastTest::Fails(error.to_string()),
     }
 }

@@ -1,4 +1,4 @@
-//! One daemon as a process of its own, which ends when we do, however we do. Knows no group.
+//! A daemon as a child process, which ends when the demo ends, also if the demo is killed.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -14,17 +14,17 @@ use tokio::time::sleep;
 use crate::cli::client::Client;
 use crate::cli::error::CommandError;
 
-/// How long a daemon may take to answer.
+/// Time limit for a daemon to answer.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one may take to end when it is told to.
+/// Time limit for a daemon to end.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A daemon. Dropping it kills it.
+/// A daemon process. Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct DemoDaemon {
-    /// `M1`.
+    /// Name, for example `M1`.
     pub(super) name: String,
-    /// Its NetId, once it has answered.
+    /// NetId, once the daemon has answered.
     pub(super) node: String,
     pub(super) client: Client,
     dir: PathBuf,
@@ -32,14 +32,14 @@ pub(super) struct DemoDaemon {
 }
 
 impl DemoDaemon {
-    /// That is not running yet, with a directory of its own below this one.
+    /// Creates a daemon that is not running yet, with its own directory.
     pub(super) fn new(below: &Path, name: String) -> DemoDaemon {
         let dir = below.join(name.to_ascii_lowercase());
         let client = Client::new(dir.join("gm.sock"));
         DemoDaemon { name, node: "127.0.0.1:0".to_owned(), client, dir, process: None }
     }
 
-    /// Its control socket.
+    /// Address of its control socket.
     pub(super) fn api(&self) -> String {
         format!("unix:{}", self.client.path().display())
     }
@@ -52,14 +52,14 @@ impl DemoDaemon {
         self.dir.with_extension("log")
     }
 
-    /// Begins to run, at a free port the first time and at the same afterwards. `settings` are
-    /// those that all have.
+    /// Starts the process, on a free port the first time and on the same port later. `settings` are
+    /// common to all daemons.
     pub(super) fn spawn(&mut self, settings: &[String]) -> Result<(), CommandError> {
         let log = OpenOptions::new().create(true).append(true).open(self.log())?;
         let mut command = program()?;
         command.arg("run").args(settings).arg("--exit-with-stdin");
         command.args(["--address", &self.node]).arg("--data-dir").arg(&self.dir);
-        // Whoever presses Ctrl-C means us: we end them.
+        // Ctrl-C must reach only the demo, which then stops the daemons.
         command.process_group(0).stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         let mut child = command.spawn()?;
         if let Some(stdin) = child.stdin.take() {
@@ -68,7 +68,7 @@ impl DemoDaemon {
         Ok(())
     }
 
-    /// Waits until it answers.
+    /// Waits until the daemon answers.
     pub(super) async fn wait_ready(&mut self) -> Result<DaemonStatus, CommandError> {
         let begun = Instant::now();
         loop {
@@ -92,7 +92,7 @@ impl DemoDaemon {
         }
     }
 
-    /// Kills it, as a power cut would.
+    /// Kills the process, like a crash.
     pub(super) fn kill(&mut self) -> io::Result<()> {
         if let Some((mut child, stdin)) = self.process.take() {
             child.kill()?;
@@ -102,12 +102,12 @@ impl DemoDaemon {
         Ok(())
     }
 
-    /// Tells it to end, as it is told if we are killed.
+    /// Requests the end by closing standard input, which also happens if the demo is killed.
     pub(super) fn request_end(&mut self) -> Option<Child> {
         self.process.take().map(|(child, _)| child)
     }
 
-    /// The last lines of its log.
+    /// Last lines of its log.
     pub(super) fn tail(&self) -> String {
         let log = std::fs::read(self.log()).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
@@ -119,12 +119,12 @@ impl DemoDaemon {
 
 impl Drop for DemoDaemon {
     fn drop(&mut self) {
-        // It ends anyway, with its standard input.
+        // If this fails, the process still ends with its standard input.
         let _ = self.kill();
     }
 }
 
-/// This very program, and nothing from the environment that would set it otherwise.
+/// This program, without environment variables that would change its settings.
 pub(super) fn program() -> Result<Command, CommandError> {
     let mut command = Command::new(std::env::current_exe()?);
     let ours = |name: &OsStr| name.to_string_lossy().starts_with("GROUP_MANAGER_");
@@ -135,13 +135,13 @@ pub(super) fn program() -> Result<Command, CommandError> {
     Ok(command)
 }
 
-/// Waits until they have ended, and kills who has not after a while.
+/// Waits until the processes have ended, and kills the remaining ones after a time limit.
 pub(super) fn wait_ended(children: Vec<Child>) {
     let begun = Instant::now();
     for mut child in children {
         while matches!(child.try_wait(), Ok(None)) {
             if begun.elapsed() > END_TIMEOUT {
-                // Gone meanwhile, then: that is what is wanted.
+                // An error means that the process has just ended.
                 let _ = child.kill();
                 let _ = child.wait();
                 break;

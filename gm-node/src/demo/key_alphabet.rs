@@ -1,45 +1,45 @@
-//! The key space as the alphabet: customers by the beginning of their name. Knows no machine.
+//! Maps customers' names to keys in alphabetical order, so that ranges of letters are ranges of keys.
 
 use gm_data::KeyRange;
 
 const LETTERS: u64 = 26;
 
-/// The customers from one letter to another.
+/// Customers from one initial letter to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LetterRange {
     first: u64,
-    /// One behind the last.
+    /// The letter after the last one.
     end: u64,
 }
 
 impl LetterRange {
-    /// The alphabet in so many parts of about the same size; there are 26 at most.
+    /// Divides the alphabet into `parts` parts of about the same size; at most 26.
     pub(super) fn all(parts: usize) -> Vec<LetterRange> {
         let parts = (parts as u64).clamp(1, LETTERS);
         let at = |number| LETTERS * number / parts;
         (0..parts).map(|number| LetterRange { first: at(number), end: at(number + 1) }).collect()
     }
 
-    /// The keys of these customers.
+    /// Key range of these customers.
     pub(super) fn range(self) -> KeyRange {
         let last = start(self.end).saturating_sub(1);
         let key = |number| u32::try_from(number).unwrap_or(u32::MAX);
         KeyRange::new(key(start(self.first)), key(last)).unwrap_or(KeyRange::WHOLE)
     }
 
-    /// `A-H`.
+    /// Name of the part, for example `A-H`.
     pub(super) fn name(self) -> String {
         let letter = |number: u64| char::from(b'A' + u8::try_from(number % LETTERS).unwrap_or(0));
         format!("{}-{}", letter(self.first), letter(self.end - 1))
     }
 }
 
-/// Where a letter begins, in 0..=2^32.
+/// First key of a letter, in 0..=2^32.
 fn start(letter: u64) -> u64 {
     KeyRange::WHOLE.width() * letter / LETTERS
 }
 
-/// The key of a customer: names in the order of the alphabet have keys in the order of numbers.
+/// Key of a customer. The alphabetical order of names is the numerical order of keys.
 pub(super) fn key_for_name(name: &str) -> u32 {
     let letters =
         name.bytes().filter(u8::is_ascii_alphabetic).map(|byte| u64::from(byte.to_ascii_uppercase() - b'A'));
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_seeds_example_is_three_parts() {
+    fn three_parts_divide_the_alphabet_evenly() {
         let names: Vec<_> = LetterRange::all(3).into_iter().map(LetterRange::name).collect();
         assert_eq!(names, ["A-H", "I-Q", "R-Z"]);
     }

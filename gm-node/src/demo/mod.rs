@@ -1,8 +1,8 @@
-//! Real daemons on this machine that form a group, and what happens to it. Knows the daemons as
-//! programs only: it starts them, asks them over their sockets, and kills them.
+//! The demo: it starts several daemons as processes on this machine, forms a group, and shows a crash,
+//! a handover and the loss of a member.
 //!
-//! `story.rs` is what is shown, `cluster.rs` and `machine.rs` the daemons, `letters.rs` the keys,
-//! `picture.rs` the tables.
+//! `script.rs` is the sequence, `cluster.rs` and `daemon_process.rs` run the daemons,
+//! `key_alphabet.rs` maps names to keys, `report.rs` prints the tables.
 
 mod cluster;
 mod daemon_process;
@@ -18,21 +18,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::cluster::Cluster;
 use crate::cli::error::CommandError;
 
-/// How it is shown.
+/// Arguments of the demo.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How many daemons
+    /// Number of daemons
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(3..=16))]
     nodes: u8,
-    /// Leave them running until Ctrl-C, and print commands to play with
+    /// Keep the daemons running until Ctrl-C, and print commands to try
     #[arg(long)]
     keep: bool,
-    /// Without multicast, even if it works here
+    /// Do not use multicast, even if it works here
     #[arg(long)]
     no_multicast: bool,
 }
 
-/// Shows it.
+/// Runs the demo.
 pub(crate) fn run(args: Args) -> ExitCode {
     let shown = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -49,14 +49,15 @@ pub(crate) fn run(args: Args) -> ExitCode {
     }
 }
 
-/// However it ends, the daemons end with it, and their directory is removed.
+/// Runs the script. Afterwards, on success, failure or a signal, the daemons are stopped and their
+/// directory is removed.
 async fn show(args: Args) -> Result<ExitCode, CommandError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut cluster = Cluster::new()?;
     let ended = tokio::select! {
-        told = script::play(&mut cluster, args) => told.map(|()| ExitCode::SUCCESS),
+        played = script::play(&mut cluster, args) => played.map(|()| ExitCode::SUCCESS),
         _ = interrupt.recv() => Ok(ExitCode::from(130)),
         _ = terminate.recv() => Ok(ExitCode::from(143)),
         _ = hangup.recv() => Ok(ExitCode::from(129)),

@@ -1,4 +1,4 @@
-//! Who serves what, as one machine of the demo sees it. Changes nothing.
+//! Tables of the demo: the owners of ranges and keys, as one daemon sees them.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use crate::cli::error::CommandError;
 use crate::cli::render::span;
 use crate::cli::table::{Left, Right, Table};
 
-/// The group of the seed's example.
+/// Group of the demo.
 pub(super) const GROUP: &str = "Customers";
-/// How many are to serve each key.
+/// Number of members that should serve each key.
 pub(super) const REDUNDANCY: usize = 2;
 const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Waits until all machines that run hold the same group with so many members; how long it took,
-/// and what they hold.
+/// Waits until all running daemons have the same state of the group with `members` members. Returns the
+/// time it took, and the group.
 pub(super) async fn wait_in_sync(
     cluster: &Cluster,
     members: usize,
@@ -47,21 +47,25 @@ pub(super) async fn wait_in_sync(
         if begun.elapsed() > SYNC_TIMEOUT {
             let within = format_duration(SYNC_TIMEOUT);
             return Err(CommandError::TimedOut(format!(
-                "the machines do not agree within {within}: please report this"
+                "the daemons are not in sync within {within}: please report this"
             )));
         }
         sleep(Duration::from_millis(2)).await;
     }
 }
 
-/// A table of the parts and who serves them, as a machine sees it, and whether that is enough.
+/// Table of the parts and their owners as one daemon sees them, with a verdict.
 pub(super) async fn render_topology(
     cluster: &Cluster,
     parts: &[LetterRange],
     seen_by: usize,
 ) -> Result<String, CommandError> {
-    let mut table =
-        Table::new(&[("CUSTOMERS", Left), ("KEYS", Left), ("SERVED BY", Right), ("IN THIS ORDER", Left)]);
+    let mut table = Table::new(&[
+        ("CUSTOMERS", Left),
+        ("KEYS", Left),
+        ("SERVED BY", Right),
+        ("IN ORDER OF PREFERENCE", Left),
+    ]);
     for part in parts {
         let range = part.range();
         let located = locate(cluster, seen_by, range.start()).await?;
@@ -80,21 +84,21 @@ pub(super) async fn render_topology(
     let uri = format!("/v1/groups/{GROUP}/coverage");
     let coverage: Coverage = cluster.daemons[seen_by].client.get(&uri).await?;
     let verdict = if coverage.min_owners >= REDUNDANCY {
-        format!("Enough: every customer is served by {} machines or more.", coverage.min_owners)
+        format!("Enough: every customer is served by at least {} machines.", coverage.min_owners)
     } else {
         format!("NOT ENOUGH: some customers are served by {} only.", coverage.min_owners)
     };
     Ok(format!("As {} sees it:\n{table}{verdict}\n", cluster.daemons[seen_by].name))
 }
 
-/// Where each machine that runs finds a customer; one line, if they say the same.
+/// Owners of a customer according to each running daemon; one line if all agree.
 pub(super) async fn render_owners(cluster: &Cluster, customer: &str) -> Result<String, CommandError> {
     let key = key_for_name(customer);
     let mut answers: Vec<(String, Vec<&str>)> = Vec::new();
     for (index, machine) in cluster.daemons.iter().enumerate().filter(|(_, machine)| machine.is_running()) {
         let owners = locate(cluster, index, key).await?.owners;
         let owners: Vec<_> = owners.iter().map(|owner| cluster.name_of(&owner.node)).collect();
-        let answer = if owners.is_empty() { "nowhere".to_owned() } else { owners.join(", then ") };
+        let answer = if owners.is_empty() { "no machine".to_owned() } else { owners.join(", then ") };
         match answers.iter_mut().find(|(known, _)| *known == answer) {
             Some((_, by)) => by.push(&machine.name),
             None => answers.push((answer, vec![&machine.name])),
@@ -102,7 +106,7 @@ pub(super) async fn render_owners(cluster: &Cluster, customer: &str) -> Result<S
     }
     let lines = answers.iter().map(|(answer, by)| {
         format!(
-            "The customer {customer:?}, key {key:#010x}, is found at {answer}: so say {}.\n",
+            "The customer {customer:?}, key {key:#010x}, is served by {answer}, according to {}.\n",
             by.join(", ")
         )
     });

@@ -1,5 +1,5 @@
-//! The task that hears the node: answers go to who waits for them, changes to their watcher,
-//! everything to who wants notices. It waits for nobody.
+//! Task that dispatches the node's events: answers to their callers, changes to their watchers, all other
+//! events to the subscribers. It never waits for a receiver.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use crate::event::NodeEvent;
 type Answer = Result<CommittedWrite, WriteError>;
 type MachineOutputs = mpsc::Receiver<MachineOutput<std::convert::Infallible, NodeEvent>>;
 
-/// What the task and the handles share.
+/// State shared by the task and the handles.
 #[derive(Debug)]
 pub(super) struct LoopState {
     tags: AtomicU64,
@@ -25,31 +25,31 @@ pub(super) struct LoopState {
     health: Mutex<Health>,
     event_feed: broadcast::Sender<NodeEvent>,
     initial_events: Mutex<Option<broadcast::Receiver<NodeEvent>>>,
-    /// Tags of watchers that are no more.
+    /// Sends the tags of dropped watchers.
     dropped_watchers: mpsc::UnboundedSender<u64>,
     ended: watch::Sender<bool>,
 }
 
-/// What a panic left is still whole: every change of it is one call.
+/// Locks a mutex, ignoring poisoning: each change is one call, so the value is consistent after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl LoopState {
-    pub(super) fn new(notices: usize) -> (LoopState, mpsc::UnboundedReceiver<u64>) {
-        let (notices, first) = broadcast::channel(notices);
-        let (gone, is_gone) = mpsc::unbounded_channel();
+    pub(super) fn new(event_queue: usize) -> (LoopState, mpsc::UnboundedReceiver<u64>) {
+        let (event_feed, first) = broadcast::channel(event_queue);
+        let (dropped_watchers, dropped) = mpsc::unbounded_channel();
         let shared = LoopState {
             tags: AtomicU64::new(1),
             answers: Mutex::default(),
             watchers: Mutex::default(),
             health: Mutex::default(),
-            event_feed: notices,
+            event_feed,
             initial_events: Mutex::new(Some(first)),
-            dropped_watchers: gone,
+            dropped_watchers,
             ended: watch::Sender::new(false),
         };
-        (shared, is_gone)
+        (shared, dropped)
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {
@@ -60,7 +60,7 @@ impl LoopState {
         lock(&self.health).clone()
     }
 
-    /// A number that nothing else has, and what comes for it.
+    /// Registers a write: returns a unique tag, and the receiver of its answer.
     pub(super) fn register_write(&self) -> (u64, oneshot::Receiver<Answer>) {
         let tag = self.tags.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
@@ -68,14 +68,14 @@ impl LoopState {
         (tag, answered)
     }
 
-    /// The same for a watcher; nothing if there are so many already.
-    pub(super) fn register_watcher(&self, most: usize) -> Option<(u64, mpsc::Receiver<()>)> {
+    /// Registers a watcher; `None` if there are `max` already.
+    pub(super) fn register_watcher(&self, max: usize) -> Option<(u64, mpsc::Receiver<()>)> {
         let mut watchers = lock(&self.watchers);
-        if watchers.len() >= most {
+        if watchers.len() >= max {
             return None;
         }
         let tag = self.tags.fetch_add(1, Ordering::Relaxed);
-        // The node tells no more until it is told that the last was taken.
+        // The node sends the next change only after the watcher has acknowledged the last.
         let (changes, changed) = mpsc::channel(1);
         watchers.insert(tag, changes);
         Some((tag, changed))
@@ -83,13 +83,13 @@ impl LoopState {
 
     pub(super) fn unregister_watcher(&self, tag: u64) {
         lock(&self.watchers).remove(&tag);
-        // If the task has ended, there is nothing to end.
+        // This fails if the task has ended, and the watch with it.
         let _ = self.dropped_watchers.send(tag);
     }
 
-    /// Returns once the node is no more.
+    /// Returns when the node has ended.
     pub(super) async fn ended(&self) {
-        // It cannot fail while we hold the sender.
+        // This cannot fail while the sender exists.
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
@@ -101,33 +101,33 @@ impl LoopState {
         match event {
             NodeEvent::Answered { tag, result, .. } => {
                 if let Some(answer) = lock(&self.answers).remove(&tag) {
-                    // Whoever asked may have gone.
+                    // The caller may have given up.
                     let _ = answer.send(result);
                 }
             }
             NodeEvent::Changed { tag, .. } => {
-                let told = lock(&self.watchers).get(&tag).map(|watcher| watcher.try_send(()));
-                debug_assert!(!matches!(told, Some(Err(mpsc::error::TrySendError::Full(())))));
+                let sent = lock(&self.watchers).get(&tag).map(|watcher| watcher.try_send(()));
+                debug_assert!(!matches!(sent, Some(Err(mpsc::error::TrySendError::Full(())))));
             }
             NodeEvent::WatchRefused { tag, .. } => drop(lock(&self.watchers).remove(&tag)),
             event => {
                 lock(&self.health).observe(&event);
-                // Nobody need listen.
+                // There may be no subscriber.
                 let _ = self.event_feed.send(event);
             }
         }
     }
 
-    /// Nothing comes any more: whoever waits is told so by the end of its channel.
+    /// Closes all channels, so that waiting callers return.
     fn end(&self) {
-        // First, so that whoever is woken sees why.
+        // This comes first, so that the callers see that the node has ended.
         self.ended.send_replace(true);
         lock(&self.answers).clear();
         lock(&self.watchers).clear();
     }
 }
 
-/// Marks the end however the task ends.
+/// Marks the end when the task ends, also after a panic.
 struct EndOnDrop<'a>(&'a LoopState);
 
 impl Drop for EndOnDrop<'_> {
@@ -136,22 +136,22 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// Hears the node until it has ended.
+/// Dispatches events until the node has ended.
 pub(super) async fn run(
-    mut said: MachineOutputs,
-    mut gone: mpsc::UnboundedReceiver<u64>,
+    mut outputs: MachineOutputs,
+    mut dropped_watchers: mpsc::UnboundedReceiver<u64>,
     shell: RuntimeHandle<BoxedNodeMachine>,
     shared: std::sync::Arc<LoopState>,
 ) {
     let ending = EndOnDrop(&shared);
     loop {
         tokio::select! {
-            said = said.recv() => match said {
+            output = outputs.recv() => match output {
                 Some(MachineOutput::Event(event)) => ending.0.on_event(event),
                 Some(MachineOutput::Delivery(never)) => match never {},
                 None => return,
             },
-            Some(tag) = gone.recv() => drop(shell.send(NodeCommand::Unwatch { tag }).await),
+            Some(tag) = dropped_watchers.recv() => drop(shell.send(NodeCommand::Unwatch { tag }).await),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the node told that still holds: for whoever asks how it stands. Knows nothing of tasks.
+//! Problems that the node's events reported and that are not resolved, for its status.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,33 +7,34 @@ use gm_data::GroupName;
 
 use crate::event::NodeEvent;
 
-/// So long after the last sign of it a clash is taken to be over.
+/// An address conflict counts as resolved this long after its last sign.
 const CONFLICT_SHOWN_FOR: Duration = Duration::from_secs(600);
-/// Bounds that are remembered, at most.
+/// Maximum number of entries of each set.
 const MAX_REMEMBERED: usize = 64;
 
-/// What the node told that still holds.
+/// Unresolved problems of a node.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    /// What the storage said, if it does not take what it is given.
+    /// Error of the storage, while it fails.
     pub storage_error: Option<String>,
-    /// Why the storage may lack what it reported as kept, as it was opened. It stays, for what is
-    /// lost is lost.
+    /// Reason why the storage may lack writes that it reported as stored, found when it was opened. It
+    /// remains until the end of the process.
     pub storage_doubt: Option<String>,
-    /// Groups in which it did.
+    /// Groups in which such writes were missing.
     pub incomplete_groups: BTreeSet<GroupName>,
-    /// Groups from which a bound keeps something out, each with the field of
+    /// Groups in which a limit is reached, each with the field of
     /// [`NodeLimits`](crate::NodeLimits).
     pub limited_groups: BTreeSet<(GroupName, &'static str)>,
-    /// Items that were lost because whoever forgot their member had not seen them.
+    /// Number of items that were lost because their member was forgotten by a node that had not
+    /// received them.
     pub forgotten_unseen: usize,
-    /// Groups in which somebody claimed of us a life beyond all that honest writers reach.
+    /// Groups in which a record of this node with a version beyond the horizon appeared.
     pub beyond_horizon: BTreeSet<GroupName>,
     last_address_conflict: Option<Instant>,
 }
 
 impl Health {
-    /// Whether another node used our address within the last ten minutes.
+    /// Whether another node used this node's address within the last ten minutes.
     #[must_use]
     pub fn has_address_conflict(&self) -> bool {
         self.last_address_conflict.is_some_and(|at| at.elapsed() < CONFLICT_SHOWN_FOR)
@@ -48,8 +49,8 @@ impl Health {
                 self.incomplete_groups.insert(group.clone());
             }
             NodeEvent::DuplicateAddress => self.last_address_conflict = Some(Instant::now()),
-            NodeEvent::LimitReached { group, limit: bound } if self.limited_groups.len() < MAX_REMEMBERED => {
-                self.limited_groups.insert((group.clone(), bound));
+            NodeEvent::LimitReached { group, limit } if self.limited_groups.len() < MAX_REMEMBERED => {
+                self.limited_groups.insert((group.clone(), limit));
             }
             NodeEvent::HorizonClaimEvicted { group, .. } if self.beyond_horizon.len() < MAX_REMEMBERED => {
                 self.beyond_horizon.insert(group.clone());

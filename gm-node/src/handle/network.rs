@@ -1,5 +1,4 @@
-//! How a node reaches others, and what does not work between them: gathered for whoever asks how it
-//! stands.
+//! Network status of a node: peers, seeds, and network problems.
 
 use std::time::Duration;
 
@@ -11,53 +10,52 @@ use gm_clock::NetId;
 
 use super::{BoxedNodeMachine, Node, NodeError};
 
-/// Peers that each list of troubles names, at most.
+/// Maximum number of peers with problems that the status names.
 const MAX_NAMED: usize = 16;
 
-/// How a node reaches others.
+/// Network status of a node.
 #[derive(Clone, Debug, Default)]
 pub struct NetworkStatus {
-    /// Nodes that are known.
+    /// Number of known peers.
     pub peers: usize,
-    /// Of them, those whose multicast is heard: see [`PeerStatus::near`].
+    /// Number of peers whose multicast is received: see [`PeerStatus::near`].
     pub near: usize,
-    /// Of them, those of which anything came within the last minute, or to which a connection is
-    /// open.
+    /// Number of peers that were heard from within the last minute, or are connected.
     pub alive: usize,
-    /// Peers with something wrong between them and us, sixteen at most, and how many there are.
+    /// Peers with network problems: the first sixteen, and the total number.
     pub with_problems: (Vec<(NetId, PeerStatus)>, usize),
-    /// Peers of the other family of addresses (IPv4, IPv6), which are reached by connections only.
+    /// Number of peers of the other address family (IPv4 or IPv6), which are reached by connections
+    /// only.
     pub other_family: usize,
-    /// Peers that say that they hear our multicast, while we do not hear theirs for a minute.
+    /// Number of peers that receive this node's multicast, while this node has not received theirs for
+    /// a minute.
     pub one_way_multicast: usize,
-    /// Addresses whose frames do not open, seen in the last five minutes.
+    /// Addresses that sent frames which do not open, within the last five minutes.
     pub unopened: Vec<Unopened>,
-    /// Connections that others opened, and whose other end has not proven that it has the key.
+    /// Inbound connections before authentication.
     pub unauthenticated: UnauthenticatedUsage,
-    /// Connections that were not let in since the start, because others of their address were ended
-    /// shortly before.
+    /// Number of connections that were refused since the start, because others from their address were
+    /// closed shortly before.
     pub refused_connections: u64,
-    /// Frames that come by proven connections and are not whole yet.
+    /// Incomplete frames of authenticated connections.
     pub incomplete: PartialFrameUsage,
-    /// How long ago another node last reached this one: by a datagram to it, or by a connection
-    /// that it opened.
+    /// Time since another node last reached this one, by a datagram or by a connection that it opened.
     pub last_reached: Option<Duration>,
     /// The seeds, in the order in which they were configured.
     pub seeds: Vec<SeedStatus>,
 }
 
-/// A seed, and what is known of it.
+/// Status of a seed.
 #[derive(Clone, Debug)]
 pub struct SeedStatus {
-    /// As it was configured, and what its address or name means.
+    /// The configured seed, and the nodes that it resolves to.
     pub state: SeedState,
-    /// What is known of the nodes that it means.
+    /// These nodes, with their status as peers.
     pub nodes: Vec<(NetId, Option<PeerStatus>)>,
 }
 
 impl SeedStatus {
-    /// Whether something of it was heard within the last minute or it is connected, or it is this
-    /// node itself.
+    /// Whether the seed was heard from within the last minute, is connected, or is this node itself.
     #[must_use]
     pub fn is_reached(&self) -> bool {
         let lately = |status: &PeerStatus| {
@@ -69,22 +67,23 @@ impl SeedStatus {
     }
 }
 
+/// A peer that was heard from within this time counts as alive.
 const RECENT: Duration = Duration::from_secs(60);
 
 impl Node {
-    /// How the node reaches others, and what does not work between them.
+    /// Returns the network status.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn network(&self) -> Result<NetworkStatus, NodeError> {
         let (now, seeds) = (self.now(), self.inner.shell.seeds());
-        let not_let_in = self.inner.shell.counters().get(Counter::ConnectionsThrottled);
+        let refused = self.inner.shell.counters().get(Counter::ConnectionsThrottled);
         self.with_machine(move |node: &BoxedNodeMachine| {
             let caster = node.broadcaster();
             let mut network = NetworkStatus {
                 unopened: caster.unopened(now),
                 unauthenticated: caster.unauthenticated(),
-                refused_connections: not_let_in,
+                refused_connections: refused,
                 incomplete: caster.partial_frames(),
                 last_reached: caster.reached_by_others(now),
                 ..NetworkStatus::default()

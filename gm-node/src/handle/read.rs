@@ -1,4 +1,4 @@
-//! Asking through the handle: snapshots of what the node holds, from memory. Changes nothing.
+//! Reads through the handle: snapshots from memory.
 
 use gm_broadcast::PeerStatus;
 use gm_clock::NetId;
@@ -7,40 +7,40 @@ use gm_data::{GroupName, Item, View};
 use super::{BoxedNodeMachine, Health, Node, NodeError};
 use crate::node::{Freshness, GroupStatus};
 
-/// How a node stands; how it reaches others is [`Node::network`].
+/// Status of a node. [`Node::network`] returns its network status.
 #[derive(Clone, Debug)]
 pub struct NodeStatus {
-    /// Who it is.
+    /// The node's NetId.
     pub me: NetId,
-    /// The groups that are held, in the order of their names.
+    /// The hosted groups, in the order of their names.
     pub groups: Vec<GroupStatus>,
-    /// Groups that are only known by name.
+    /// Number of known groups that are not hosted.
     pub known_groups: usize,
-    /// The names of other groups are as many as may be: so many.
+    /// The limit of known groups, if it is reached.
     pub name_limit_reached: Option<usize>,
-    /// What it told that still holds.
+    /// Unresolved problems.
     pub health: Health,
 }
 
 impl Node {
-    /// How the node stands.
+    /// Returns the status of the node.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn status(&self) -> Result<NodeStatus, NodeError> {
         let now = self.now();
-        let facts = self.inner.shared.health();
+        let health = self.inner.shared.health();
         self.with_machine(move |node| NodeStatus {
             me: node.me(),
             groups: node.hosted_groups().filter_map(|group| node.status(now, group)).collect(),
             known_groups: node.contacts().count(),
             name_limit_reached: node.contacts_full(),
-            health: facts,
+            health,
         })
         .await
     }
 
-    /// How a group stands that is held.
+    /// Returns the status of a hosted group; `None` if the group is not hosted.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -49,22 +49,22 @@ impl Node {
         self.with_machine(move |node| node.status(now, &group)).await
     }
 
-    /// All groups that are known: those that are held, and, each with a member of it, the others.
+    /// Returns all known groups: the hosted ones, and the others with a member of each.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn groups(&self) -> Result<Vec<(GroupName, Option<NetId>)>, NodeError> {
         self.with_machine(|node| {
-            let held = node.hosted_groups().map(|group| (group.clone(), None));
+            let hosted = node.hosted_groups().map(|group| (group.clone(), None));
             let others = node.contacts().map(|(group, member)| (group.clone(), Some(member)));
-            let mut all: Vec<_> = held.chain(others).collect();
+            let mut all: Vec<_> = hosted.chain(others).collect();
             all.sort();
             all
         })
         .await
     }
 
-    /// The groups of which we are a member.
+    /// Returns the groups of which this node is a member.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -72,7 +72,7 @@ impl Node {
         self.with_machine(|node| node.own_groups().cloned().collect()).await
     }
 
-    /// The state of a group that is held, with its index. It stays as it is.
+    /// Returns an immutable snapshot of a hosted group with its index; `None` if the group is not hosted.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -81,8 +81,8 @@ impl Node {
         self.with_machine(move |node| node.view(&group).cloned()).await
     }
 
-    /// The same, and how far the group was compared with other holders of it: right after a start
-    /// or a join members may be missing.
+    /// Returns a view of a hosted group and its freshness: right after a start or a join, members may
+    /// be missing until the group was compared with another host.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -94,7 +94,7 @@ impl Node {
         self.with_machine(move |node| Some((node.view(&group)?.clone(), node.freshness(now, &group)?))).await
     }
 
-    /// The members of a group that is held, in their order.
+    /// Returns the members of a hosted group, sorted.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -102,7 +102,7 @@ impl Node {
         Ok(self.view(group).await?.map(|view| view.members().collect()).unwrap_or_default())
     }
 
-    /// All that is served and wanted in a group that is held.
+    /// Returns all items of a hosted group.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -111,8 +111,7 @@ impl Node {
         Ok(view.map(|view| view.items().iter().map(|timed| timed.item).collect()).unwrap_or_default())
     }
 
-    /// The nodes that we know, and what is known of each: when it was heard, by which path, what
-    /// failed.
+    /// Returns the known peers with their status: when and how they were last heard, and failures.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -126,8 +125,8 @@ impl Node {
         .await
     }
 
-    /// Asks the node something, between two inputs: the answer should be quick, for nothing else
-    /// happens meanwhile.
+    /// Runs a closure on the node's state machine, between two inputs. It must be fast, because the
+    /// node does nothing else in the meantime.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -138,7 +137,7 @@ impl Node {
         Ok(self.inner.shell.with_machine(question).await?)
     }
 
-    /// The groups that are held and know a member, which is not forgotten.
+    /// Returns the hosted groups that have a record of a member that is not forgotten.
     pub(super) async fn hosted_groups_with(&self, member: NetId) -> Result<Vec<GroupName>, NodeError> {
         self.with_machine(move |node| {
             let knows = |group: &&GroupName| {

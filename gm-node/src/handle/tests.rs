@@ -1,4 +1,4 @@
-//! The handle on real sockets: writes, watchers, the end.
+//! Tests of the handle on real sockets: writes, watchers, shutdown.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -24,10 +24,10 @@ fn start_on(store: impl Store + Send + 'static, seed: Option<NetId>) -> Node {
         seeds,
         ..RuntimeSettings::default()
     };
-    let door = Sockets::open(&settings).unwrap();
+    let sockets = Sockets::open(&settings).unwrap();
     let keyring = Keyring::new(Key::new([7; 32]));
     let codec = FrameCodec::new("test".parse().unwrap(), keyring, Limits::default()).unwrap();
-    Node::start(NodeConfig::for_sockets(&door), codec, store, StoredState::default(), door).unwrap()
+    Node::start(NodeConfig::for_sockets(&sockets), codec, store, StoredState::default(), sockets).unwrap()
 }
 
 fn customers() -> GroupName {
@@ -41,7 +41,7 @@ async fn eventually<F: Future<Output = bool>>(what: impl Fn() -> F) {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("it did not come to be");
+    panic!("the condition was not met in time");
 }
 
 #[tokio::test]
@@ -82,15 +82,15 @@ async fn two_nodes_notify_each_other_and_their_watchers() {
 #[tokio::test]
 async fn refusals_are_returned_to_the_caller() {
     let ann = start(None);
-    let nobody: NetId = "10.9.9.9:1".parse().unwrap();
-    let refused = ann.forget(nobody, None, Wait::NONE).await;
+    let unknown: NetId = "10.9.9.9:1".parse().unwrap();
+    let refused = ann.forget(unknown, None, Wait::NONE).await;
     assert!(matches!(refused, Err(NodeError::Refused(WriteError::Forget(_)))), "{refused:?}");
     let refused = ann.leave(&customers(), Wait::NONE).await;
     assert!(matches!(refused, Err(NodeError::Refused(_))), "{refused:?}");
     assert_eq!(ann.members(&customers()).await, Ok(vec![]));
 }
 
-/// A storage that never says what became of anything.
+/// A store that never reports a result.
 struct SilentStore;
 
 impl Store for SilentStore {
@@ -108,7 +108,7 @@ impl Store for SilentStore {
 #[tokio::test]
 async fn writes_at_shutdown_are_unknown_or_not_made() {
     let ann = start_on(SilentStore, None);
-    // The write is handed over first.
+    // The node receives the write before the stop.
     let group = customers();
     let (early, ()) = tokio::join!(ann.join(&group, vec![], Wait::NONE), ann.stop());
     assert_eq!(early, Err(NodeError::Unknown));
@@ -132,7 +132,7 @@ async fn the_last_handle_that_is_dropped_ends_the_node() {
 async fn a_stopped_node_releases_its_directory() {
     use crate::store::disk::DiskStore;
 
-    let dir = std::env::temp_dir().join(format!("gm-service-{}", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("gm-node-handle-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir);
     for life in 0..2 {
         let settings = RuntimeSettings {
@@ -141,15 +141,15 @@ async fn a_stopped_node_releases_its_directory() {
             multicast: Multicast::Off,
             ..RuntimeSettings::default()
         };
-        let door = Sockets::open(&settings).unwrap();
+        let sockets = Sockets::open(&settings).unwrap();
         let codec = FrameCodec::insecure("test".parse().unwrap(), Limits::default()).unwrap();
         let (store, stored) = DiskStore::open(&dir).unwrap();
-        let service = Node::start(NodeConfig::for_sockets(&door), codec, store, stored, door).unwrap();
+        let node = Node::start(NodeConfig::for_sockets(&sockets), codec, store, stored, sockets).unwrap();
         if life == 0 {
-            service.join(&customers(), vec![], Wait::NONE).await.unwrap();
+            node.join(&customers(), vec![], Wait::NONE).await.unwrap();
         }
-        eventually(|| async { service.my_groups().await.unwrap() == [customers()] }).await;
-        service.stop().await;
+        eventually(|| async { node.my_groups().await.unwrap() == [customers()] }).await;
+        node.stop().await;
     }
     std::fs::remove_dir_all(&dir).unwrap();
 }

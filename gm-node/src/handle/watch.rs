@@ -1,5 +1,5 @@
-//! Watching a group: differences, one after the other. Whoever is slow is told the difference to
-//! what it took last, and slows down nobody.
+//! Watches a group through the handle. A watcher receives one difference after the other; a slow one
+//! receives the whole difference to the state that it saw last, and delays nothing.
 
 use std::sync::Arc;
 
@@ -10,36 +10,35 @@ use super::{Inner, Node, NodeError};
 use crate::command::{NodeCommand, WriteError};
 use crate::node::{Difference, DifferencePart};
 
-/// What changed in a group since the last time.
+/// Changes of a group since the last call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changes {
-    /// This, member by member. The first time all that is there.
+    /// The changes, member by member; at the first call the present state.
     Events(Vec<GroupEvent>),
-    /// More than a watcher is told at once, or more than is kept for those that do not take it:
-    /// look at the group anew.
+    /// The difference is larger than the limit, or was dropped because the watcher was too slow: read
+    /// the group again.
     Resync,
 }
 
-/// A watcher of a group. Dropping it ends the watching. Between two calls of it nothing is done for
-/// it and nothing kept but how far it was told: see [`NodeLimits::watch_bytes`](crate::NodeLimits).
+/// A watcher of a group, until it is dropped. Between two calls the node only keeps its cursor: see
+/// [`NodeLimits::watch_bytes`](crate::NodeLimits).
 #[derive(Debug)]
 pub struct Watcher {
     inner: Arc<Inner>,
     tag: u64,
     changes: mpsc::Receiver<()>,
-    /// The node told that something changed, and does not know yet that it was taken.
+    /// Whether the node reported a change that was not acknowledged yet.
     is_pending: bool,
 }
 
 impl Node {
-    /// Watches a group. One that is not held has no members until it is joined.
+    /// Watches a group. A group that is not hosted has no members until it is joined.
     ///
     /// # Errors
     /// [`NodeError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers.
     pub async fn watch(&self, group: &GroupName) -> Result<Watcher, NodeError> {
-        let most = self.inner.max_watchers;
-        let (tag, changes) =
-            self.inner.shared.register_watcher(most).ok_or_else(|| too_many_watchers(most))?;
+        let max = self.inner.max_watchers;
+        let (tag, changes) = self.inner.shared.register_watcher(max).ok_or_else(|| too_many_watchers(max))?;
         let watch = Watcher { inner: Arc::clone(&self.inner), tag, changes, is_pending: false };
         self.inner.shell.send(NodeCommand::Watch { tag, group: group.clone() }).await?;
         Ok(watch)
@@ -47,34 +46,33 @@ impl Node {
 }
 
 impl Watcher {
-    /// Waits for what changed since the last time. It may be given up at any time: nothing is lost.
+    /// Waits for changes since the last call. It is cancel safe: an aborted call loses nothing.
     ///
     /// # Errors
-    /// [`NodeError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers: those
-    /// that were dropped a moment ago count.
+    /// [`NodeError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers, including
+    /// those that were dropped a moment ago.
     pub async fn next(&mut self) -> Result<Changes, NodeError> {
-        let most = self.inner.max_events;
+        let max = self.inner.max_events;
         self.next_with(|difference| {
-            let part = difference.clone().part(most.saturating_add(1));
-            let fits = part.is_last && part.events.as_ref().is_none_or(|events| events.len() <= most);
+            let part = difference.clone().part(max.saturating_add(1));
+            let fits = part.is_last && part.events.as_ref().is_none_or(|events| events.len() <= max);
             if fits { part } else { difference.skip() }
         })
         .await
     }
 
-    /// As [`next`](Watcher::next), in parts: about `most` events at once, the rest of the
-    /// difference with the next calls, however large it is. What belongs to one write may come in
-    /// two parts.
+    /// Returns the next part of a difference: about `max` events, the rest with the next calls,
+    /// however large the difference is. The changes of one write may come in two parts.
     ///
     /// # Errors
     /// As [`next`](Watcher::next).
-    pub async fn next_part(&mut self, most: usize) -> Result<Changes, NodeError> {
-        self.next_with(|difference| difference.part(most)).await
+    pub async fn next_part(&mut self, max: usize) -> Result<Changes, NodeError> {
+        self.next_with(|difference| difference.part(max)).await
     }
 
     async fn next_with(&mut self, part: impl Fn(Difference) -> DifferencePart) -> Result<Changes, NodeError> {
         loop {
-            // What was told and not taken is there again after a call that was given up.
+            // After an aborted call the unacknowledged change is still pending.
             if !self.is_pending {
                 self.is_pending = self.changes.recv().await.is_some();
             }
@@ -94,15 +92,15 @@ impl Watcher {
             match events {
                 None => return Ok(Changes::Resync),
                 Some(events) if !events.is_empty() => return Ok(Changes::Events(events)),
-                // Only what is no event changed.
+                // The change has no events, such as a new version only.
                 Some(_) => {}
             }
         }
     }
 }
 
-const fn too_many_watchers(most: usize) -> WriteError {
-    WriteError::LimitReached { what: "watchers", max: most, limit: "watchers", remedy: "end some that watch" }
+const fn too_many_watchers(max: usize) -> WriteError {
+    WriteError::LimitReached { what: "watchers", max, limit: "watchers", remedy: "end some watchers" }
 }
 
 impl Drop for Watcher {

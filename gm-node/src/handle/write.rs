@@ -1,5 +1,5 @@
-//! Writing through the handle: each call is one write of the node, and returns with its answer.
-//! Giving a call up does not undo the write.
+//! Writes through the handle: each call is one write of the node, and returns with its answer. Aborting a
+//! call does not undo the write.
 
 use gm_clock::NetId;
 use gm_data::{Change, ForgetError, GroupName, KeyRange};
@@ -8,8 +8,8 @@ use super::{BoxedNodeMachine, Node, NodeError};
 use crate::command::{CommittedWrite, Forget, NodeCommand, Wait, Write, WriteError, WriteKind};
 
 impl Node {
-    /// Joins a group by being interested in those ranges; in the whole key space if there are none
-    /// and we are no member yet.
+    /// Joins a group with an interest in `ranges`; in the whole key space if there are none and the
+    /// node is not a member yet.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -22,7 +22,7 @@ impl Node {
         self.write(group, WriteKind::Join(ranges), wait).await
     }
 
-    /// Leaves a group: everything that we serve or want in it is dropped.
+    /// Leaves a group and withdraws all ranges of this node.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -30,7 +30,7 @@ impl Node {
         self.write(group, WriteKind::Leave, wait).await
     }
 
-    /// Makes these changes, all of them or none. Whoever is no member becomes one.
+    /// Applies changes, all of them or none. A node that is not a member joins the group.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -43,7 +43,7 @@ impl Node {
         self.write(group, WriteKind::Change(changes), wait).await
     }
 
-    /// Serves a range. Others may serve it too: the priority decides, more is preferred.
+    /// Serves a range. Several members may serve it: those with a greater priority are preferred.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -58,7 +58,7 @@ impl Node {
         self.change(group, vec![Change::Serve { range, port: Some(port), priority }], wait).await
     }
 
-    /// Serves a range no longer: exactly one that is served.
+    /// Withdraws a range, which must be exactly one that is served.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -71,7 +71,7 @@ impl Node {
         self.change(group, vec![Change::Unserve(range)], wait).await
     }
 
-    /// [`serve`](Node::serve), by the name that the original has for it.
+    /// [`serve`](Node::serve) under the name of the original, the prototype from which gm began.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -86,7 +86,7 @@ impl Node {
         self.serve(group, range, port, priority, wait).await
     }
 
-    /// [`unserve`](Node::unserve), by the name that the original has for it.
+    /// [`unserve`](Node::unserve) under the name of the original, the prototype from which gm began.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -99,12 +99,12 @@ impl Node {
         self.unserve(group, range, wait).await
     }
 
-    /// Forgets another member, in a group or in all that are held and know it; what came of it in
+    /// Forgets another member, in one group or in all hosted groups that know it. Returns the result for
     /// each.
     ///
     /// # Errors
-    /// [`NodeError::Stopped`]; [`NodeError::Unknown`] if it is not known of any of the groups;
-    /// [`ForgetError::Unknown`] if no group that is held knows the member.
+    /// [`NodeError::Stopped`]; [`NodeError::Unknown`] if the result for any group is unknown;
+    /// [`ForgetError::Unknown`] if no hosted group knows the member.
     pub async fn forget(
         &self,
         member: NetId,
@@ -118,14 +118,14 @@ impl Node {
         if groups.is_empty() {
             return Err(WriteError::from(ForgetError::Unknown { member }).into());
         }
-        // All are asked before the first is waited for.
+        // Send all orders before waiting for the first result.
         let mut waiting = Vec::new();
         for group in groups {
             let (tag, answered) = self.inner.shared.register_write();
             let forget = Forget { tag, group: Some(group.clone()), member, wait };
-            let told = self.inner.shell.send(NodeCommand::Forget(forget)).await;
-            // Those that were told before this one may be done.
-            told.map_err(|_| if waiting.is_empty() { NodeError::Stopped } else { NodeError::Unknown })?;
+            let sent = self.inner.shell.send(NodeCommand::Forget(forget)).await;
+            // Orders sent before this one may be done.
+            sent.map_err(|_| if waiting.is_empty() { NodeError::Stopped } else { NodeError::Unknown })?;
             waiting.push((group, answered));
         }
         let mut results = Vec::new();
@@ -135,8 +135,8 @@ impl Node {
         Ok(results)
     }
 
-    /// Ends the pause after an identity conflict, and puts our record above what was claimed: once
-    /// its cause is mended.
+    /// Ends the pause after an identity conflict, once its cause is fixed, and refutes the foreign
+    /// record.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -144,13 +144,13 @@ impl Node {
         self.write(group, WriteKind::Resume, wait).await
     }
 
-    /// Drops the records of forgotten members of a group here and at all members, so that they take
-    /// no room any more; with `unheard` those of members that were not heard since our start as
-    /// well. Returns how many. Within an hour nobody brings them back; a member that lives comes
+    /// Drops the records of forgotten members of a group on all nodes, which frees their space; with
+    /// `unheard` also those of members that this node has not heard from since its start. Returns the
+    /// number of records. For an hour all nodes refuse these records; a member that is alive comes
     /// back by itself.
     ///
     /// # Errors
-    /// [`NodeError::Stopped`]; [`WriteError::UnknownGroup`] of a group that is not held.
+    /// [`NodeError::Stopped`]; [`WriteError::UnknownGroup`] if the group is not hosted.
     pub async fn purge(&self, group: &GroupName, unheard: bool) -> Result<usize, NodeError> {
         let of = group.clone();
         let count = move |node: &BoxedNodeMachine| node.view(&of).map(|_| node.purgeable(&of, unheard).len());

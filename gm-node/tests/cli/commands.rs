@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use gm_node::api::{
-    Coverage, DaemonStatus, GroupChange, GroupInfo, ItemInfo, ItemList, MemberList, OwnerList, PeerInfo,
-    WriteResult,
+    Coverage, DaemonStatus, GroupChange, GroupInfo, ItemInfo, ItemList, ItemOp, MemberList, OwnerList,
+    PeerInfo, WaitResult, WriteResult,
 };
 
 use super::program::{Cluster, wait_for};
@@ -34,7 +34,7 @@ fn a_group_is_written_on_one_node_and_read_on_another() {
         b.json(["join", "Größe/1 ?", "--interest", "5-9,0x100-0x1ff"]).succeeded().json();
     assert_eq!((done.len(), done[0].group.as_str(), done[0].changed), (1, "Größe/1 ?", true));
     let done: Vec<WriteResult> = b.json(["join", "Customers", "--wait", "none"]).succeeded().json();
-    assert_eq!((done[0].wait.as_str(), done[0].acknowledged), ("satisfied", 0));
+    assert_eq!((done[0].wait, done[0].acknowledged), (WaitResult::Satisfied, 0));
 
     // Known by name, then held.
     wait_for(|| {
@@ -44,7 +44,7 @@ fn a_group_is_written_on_one_node_and_read_on_another() {
     let serve =
         ["serve", "Customers", LOWER_HALF, "--port", "5432", "--priority", "3", "--wait", "one", "--disk"];
     let done: Vec<WriteResult> = a.json(serve).succeeded().json();
-    assert_eq!((done[0].wait.as_str(), done[0].members, done[0].acknowledged), ("satisfied", 1, 1));
+    assert_eq!((done[0].wait, done[0].members, done[0].acknowledged), (WaitResult::Satisfied, 1, 1));
 
     let group: GroupInfo =
         b.json(["wait", "Customers", "--fingerprint", fingerprint(&done)]).succeeded().json();
@@ -62,7 +62,7 @@ fn a_group_is_written_on_one_node_and_read_on_another() {
     let adds = b.json(["topology", "Customers", "--op", "add"]).succeeded().json::<ItemList>().items;
     let item = ItemInfo {
         node: a.node.clone(),
-        op: "add".into(),
+        op: ItemOp::Add,
         start: 0,
         end: 0x7fff_ffff,
         port: 5432,
@@ -130,7 +130,7 @@ fn a_watch_prints_the_state_and_then_changes() {
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     let mut next = || -> GroupChange { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
     let item =
-        |priority| ItemInfo { node: a.node.clone(), op: "add".into(), start: 0, end: 9, port: 1, priority };
+        |priority| ItemInfo { node: a.node.clone(), op: ItemOp::Add, start: 0, end: 9, port: 1, priority };
     assert_eq!(next(), GroupChange::Joined { node: a.node.clone() });
     assert_eq!(next(), GroupChange::Added { item: item(1) });
     a.json(["priority", "G", "0-9", "+1"]).succeeded();
@@ -181,18 +181,20 @@ fn people_are_shown_tables() {
     let a = &cluster.nodes[0];
     let told = a.text(["serve", "Customers", LOWER_HALF, "--port", "5432"]).succeeded().out;
     assert!(
-        told.starts_with("Customers: written, version ") && told.contains("no other member was waited for"),
+        told.starts_with("Customers: written, version ") && told.contains("no acknowledgement was requested"),
         "{told}"
     );
     assert!(a.text(["status"]).succeeded().out.contains(&format!("node       {}, cluster tests", a.node)));
     assert!(a.text(["groups"]).succeeded().out.starts_with("GROUP "));
     assert!(a.text(["members", "Customers"]).succeeded().out.ends_with("1 member.\n"));
-    assert!(a.text(["topology", "Customers"]).succeeded().out.contains("0x00000000-0x7fffffff       50.0 %"));
+    assert!(
+        a.text(["topology", "Customers"]).succeeded().out.contains("0x00000000-0x7fffffff         50.0 %")
+    );
     assert!(
         a.text(["coverage", "Customers"])
             .succeeded()
             .out
-            .ends_with("GAP: 50.0 % of the keys are served by nobody.\n")
+            .ends_with("GAP: 50.0 % of the keys are not served.\n")
     );
     assert!(a.text(["locate", "Customers", "7"]).succeeded().out.contains("is served by 1 member."));
     assert!(

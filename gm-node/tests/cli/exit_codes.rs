@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use gm_node::api::{
-    ApiError, Coverage, DaemonStatus, GroupInfo, ItemList, MemberList, OwnerList, PurgeResult, WriteResult,
+    ApiError, Coverage, DaemonStatus, ErrorKind, GroupInfo, ItemList, MemberList, OwnerList, PurgeResult,
+    SyncState, WaitResult, WriteResult,
 };
 
 use super::program::{Cluster, Folder, ProgramOutput, program, wait_for};
@@ -34,7 +35,7 @@ fn usage_errors_are_2_without_a_daemon() {
         assert!(!said.err.is_empty(), "{args:?}");
         let said = ProgramOutput::run(program().arg("--json").args(&args));
         let error: ApiError = said.json();
-        assert_eq!((said.code, error.kind.as_str()), (2, "usage"), "{args:?}: {said:?}");
+        assert_eq!((said.code, error.kind), (2, ErrorKind::Usage), "{args:?}: {said:?}");
         assert!(!error.error.is_empty() && !error.error.contains("Usage:"), "{args:?}: {said:?}");
         assert!(said.err.contains(&error.error), "people are told the same: {said:?}");
     }
@@ -48,17 +49,17 @@ fn usage_errors_are_2_without_a_daemon() {
 #[test]
 fn the_daemon_and_the_demo_are_refused_in_json() {
     for (args, code, kind) in [
-        (&["run", "--json", "--no-data-dir"][..], 1, "refused"),
-        (&["run", "--json", "--no-data-dir", "--port", "x"], 2, "usage"),
-        (&["run", "--json", "--nothing"], 2, "usage"),
-        (&["demo", "--json"], 2, "usage"),
-        (&["dump", "--json"], 2, "usage"),
-        (&["dump", "--json", "--data-dir", "/nowhere"], 1, "refused"),
-        (&["restore", "--json", "/nowhere", "--data-dir", "/nowhere"], 1, "refused"),
+        (&["run", "--json", "--no-data-dir"][..], 1, ErrorKind::Refused),
+        (&["run", "--json", "--no-data-dir", "--port", "x"], 2, ErrorKind::Usage),
+        (&["run", "--json", "--nothing"], 2, ErrorKind::Usage),
+        (&["demo", "--json"], 2, ErrorKind::Usage),
+        (&["dump", "--json"], 2, ErrorKind::Usage),
+        (&["dump", "--json", "--data-dir", "/nowhere"], 1, ErrorKind::Refused),
+        (&["restore", "--json", "/nowhere", "--data-dir", "/nowhere"], 1, ErrorKind::Refused),
     ] {
         let said = ProgramOutput::run(program().args(args));
         let error: ApiError = said.json();
-        assert_eq!((said.code, error.kind.as_str()), (code, kind), "{args:?}: {said:?}");
+        assert_eq!((said.code, error.kind), (code, kind), "{args:?}: {said:?}");
         assert!(!error.error.is_empty() && !said.err.is_empty(), "{said:?}");
     }
 }
@@ -105,7 +106,7 @@ fn no_daemon_is_3_and_names_the_socket() {
     ));
 
     let said = ProgramOutput::run(program().args(["status", "--json", "--api", &api]));
-    assert_eq!((said.code, said.json::<ApiError>().kind.as_str()), (3, "unreachable"));
+    assert_eq!((said.code, said.json::<ApiError>().kind), (3, ErrorKind::Unreachable));
 }
 
 #[test]
@@ -127,15 +128,15 @@ fn refusals_are_1_with_a_reason() {
     let a = &cluster.nodes[0];
     for what in ["members", "topology", "coverage"] {
         let said = a.json([what, "Nowhere"]);
-        assert_eq!((said.code, said.json::<ApiError>().kind.as_str()), (7, "unknown-group"), "{what}");
+        assert_eq!((said.code, said.json::<ApiError>().kind), (7, ErrorKind::UnknownGroup), "{what}");
         assert!(said.err.contains("Nowhere"), "{}", said.err);
     }
     a.json(["serve", "G", "0-9", "--port", "1"]).succeeded();
     for (args, words) in [
-        (&["unserve", "G", "0-8"][..], "name the one that was served"),
+        (&["unserve", "G", "0-8"][..], "served"),
         (&["priority", "G", "0-8", "+1"], "Serve it with `serve` and a port"),
-        (&["forget", "10.9.9.9:9"], "in any group that is held here"),
-        (&["forget", "10.9.9.9:9", "--group=G"], "nothing is known of 10.9.9.9:9 in G"),
+        (&["forget", "10.9.9.9:9"], "in all groups that this node hosts"),
+        (&["forget", "10.9.9.9:9", "--group=G"], "10.9.9.9:9 is unknown in G"),
         (&["forget", &a.node, "--group=G"], "is this node itself"),
     ] {
         let said = ProgramOutput::run(a.command(args).arg("--json"));
@@ -197,7 +198,7 @@ fn an_unverified_read_is_7_and_fresh_waits() {
     a.json(["serve", "G", "0-9", "--port", "1"]).succeeded();
     let said = a.json(["locate", "G", "77"]);
     let located: OwnerList = said.json();
-    assert_eq!((said.code, located.sync.state.as_str(), located.owners.len()), (7, "unverified", 0));
+    assert_eq!((said.code, located.sync.state, located.owners.len()), (7, SyncState::Unverified, 0));
     assert!(a.text(["members", "G"]).out.contains("NOT VERIFIED: "));
     let said = a.json(["topology", "G", "--fresh=50ms"]);
     assert_eq!((said.code, said.json::<ItemList>().items.len()), (7, 1));
@@ -209,12 +210,12 @@ fn an_unverified_read_is_7_and_fresh_waits() {
     a.json(["serve", "G", "0-0xffffffff", "--port", "1"]).succeeded();
     c.json(["join", "G"]).succeeded();
     let located: OwnerList = c.json(["locate", "G", "77", "--fresh=10s"]).succeeded().json();
-    assert_eq!((located.sync.state.as_str(), located.owners[0].node.as_str()), ("equal", a.node.as_str()));
+    assert_eq!((located.sync.state, located.owners[0].node.as_str()), (SyncState::Equal, a.node.as_str()));
     c.json(["coverage", "G", "--require", "1", "--fresh"]).succeeded();
     // A group in which nobody else is: a peer that was asked says so.
     c.json(["join", "Own"]).succeeded();
     let alone: MemberList = c.json(["members", "Own", "--fresh=10s"]).succeeded().json();
-    assert_eq!((alone.sync.state.as_str(), alone.members.len()), ("sole", 1));
+    assert_eq!((alone.sync.state, alone.members.len()), (SyncState::Sole, 1));
 }
 
 #[test]
@@ -235,16 +236,16 @@ fn an_unmet_wait_is_4_and_the_write_stands() {
     let said = a.json(serve);
     assert_eq!((said.code, said.err.as_str()), (4, ""), "{said:?}");
     let done: Vec<WriteResult> = said.json();
-    assert!(done[0].changed && done[0].wait != "satisfied", "{done:?}");
+    assert!(done[0].changed && done[0].wait != WaitResult::Satisfied, "{done:?}");
     assert_eq!((done[0].members, done[0].acknowledged, done[0].refused), (1, 0, 0), "{done:?}");
     assert_eq!(done[0].unreachable + done[0].unknown, 1, "{done:?}");
     assert!(a.json(["topology", "G", "--op", "add"]).out.contains("\"port\":1"));
 
     let said = a.json(["wait", "G", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
-    assert_eq!((said.code, said.json::<ApiError>().kind.as_str()), (4, "timed-out"));
+    assert_eq!((said.code, said.json::<ApiError>().kind), (4, ErrorKind::TimedOut));
     assert!(said.err.contains(&done[0].fingerprint), "{}", said.err);
     let said = a.text(["wait", "Nowhere", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
-    assert!(said.code == 4 && said.err.contains("is not held here"), "{said:?}");
+    assert!(said.code == 4 && said.err.contains("is not hosted here"), "{said:?}");
 }
 
 /// Nothing that one writes concerns the others, who hold the group all the same.
@@ -259,10 +260,10 @@ fn members_of_disjoint_ranges_acknowledge() {
     for wait in ["one", "2", "all"] {
         let said = b.json(["priority", "G", "100-199", "+1", "--wait", wait]);
         let done: Vec<WriteResult> = said.succeeded().json();
-        assert_eq!((done[0].wait.as_str(), done[0].members), ("satisfied", 2));
+        assert_eq!((done[0].wait, done[0].members), (WaitResult::Satisfied, 2));
     }
     let told = b.text(["unserve", "G", "100-199", "--wait", "2"]).succeeded().out;
-    assert!(told.contains("; 2 other members acknowledged it. Fingerprint"), "{told}");
+    assert!(told.contains("; 2 other members acknowledged. Fingerprint"), "{told}");
     b.text(["leave", "G", "--wait", "one"]).succeeded();
 }
 
@@ -281,7 +282,9 @@ fn a_wait_without_other_members_times_out() {
     let single = Cluster::new(1);
     let said = join(&single, "one");
     assert!(said.code == 4 && said.out.contains("INCOMPLETE: no other member is known"), "{said:?}");
-    assert!(join(&single, "all").succeeded().out.contains("; this node is configured as the only one."));
+    assert!(
+        join(&single, "all").succeeded().out.contains("; single-node mode, no other member to wait for.")
+    );
 }
 
 #[test]
@@ -308,5 +311,5 @@ fn an_invalid_file_of_changes_is_2() {
     // Understood here, and not by the daemon: it says so.
     std::fs::write(&file, r#"[{"do":"unserve","start":9,"end":0}]"#).unwrap();
     let said = a.json(["change", "G", name]);
-    assert_eq!((said.code, said.json::<ApiError>().kind.as_str()), (2, "usage"), "{said:?}");
+    assert_eq!((said.code, said.json::<ApiError>().kind), (2, ErrorKind::Usage), "{said:?}");
 }

@@ -131,10 +131,10 @@ fn stalled_requests_and_answers_time_out() {
     assert_eq!(read_all(silent), "");
     for stream in [half, body] {
         let text = read_all(stream);
-        assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("did not come in time"), "{text}");
+        assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("did not arrive in time"), "{text}");
     }
     // It is over half a megabyte; the system holds some of it.
-    eventually("it is cut off", || ann.log().contains("took nothing of its answer"));
+    eventually("it is cut off", || ann.log().contains("read nothing of its answer"));
     let text = read_all(unread);
     assert!(text.starts_with("HTTP/1.1 200 ") && !text.ends_with("0\r\n\r\n"), "{} bytes", text.len());
     // All the same in time.

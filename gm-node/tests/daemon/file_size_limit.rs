@@ -29,7 +29,7 @@ fn a_daemon_at_the_file_size_limit_refuses_writes() {
     let why = answer["error"].as_str().unwrap();
     assert_eq!((status, &answer["kind"]), (503, &"storage".into()), "{why}");
     assert!(why.contains("File too large") && why.contains("LimitFSIZE="), "{why}");
-    assert!(warnings(&ann).contains("the storage fails, and writes are refused"), "{}", warnings(&ann));
+    assert!(warnings(&ann).contains("the storage fails, so writes are refused"), "{}", warnings(&ann));
     // What is small still fits, or is refused too; reads are answered either way.
     assert!(
         [200, 503].contains(

@@ -46,7 +46,10 @@ fn a_data_directory_that_others_may_write_to_is_refused() {
         mode(&dir, open);
         let words = refusal_of(&dir);
         let has = |part: &str| words.contains(part);
-        assert!(has("others may write to") && has(&format!("{open:04o}")) && has("chmod go-w"), "{words}");
+        assert!(
+            has("other users may write to") && has(&format!("{open:04o}")) && has("chmod go-w"),
+            "{words}"
+        );
         assert!(!dir.join("gm.redb").exists() && !dir.join("lock").exists());
     }
     mode(&dir, 0o755);
@@ -93,7 +96,7 @@ fn a_world_writable_parent_directory_is_a_warning() {
     mode(&above, 0o777);
     let ann = Node::start(&above.join("ann"), &[]);
     let warnings = |ann: &Node| ann.get("/v1/status")["warnings"].to_string();
-    let expected = format!("others may write to {}", above.canonicalize().unwrap().display());
+    let expected = format!("other users may write to {}", above.canonicalize().unwrap().display());
     assert!(warnings(&ann).contains(&expected), "{}", warnings(&ann));
     assert!(ann.log().contains(&expected));
     assert_eq!(ann.stop(), 0);
@@ -112,7 +115,7 @@ fn a_configuration_writable_by_others_is_a_warning() {
         mode(&config, open);
         let (exit, stdout, stderr) = run(&["check", "--no-data-dir", "--config", &name]);
         assert_eq!(exit, 0, "{stderr}");
-        stdout.contains(&format!("others may write to {name} (its mode is {open:04o})"))
+        stdout.contains(&format!("other users may write to {name} (its mode is {open:04o})"))
     };
     assert!(warns(0o666) && warns(0o664) && !warns(0o644));
 }

@@ -55,7 +55,7 @@ fn keys_are_secrets() {
     assert!(exit == 0 && !stdout.contains(key.trim()), "{stderr}");
     std::fs::write(&file, "01234567890123456789012345678912\n").unwrap();
     let (exit, _, stderr) = check(0o600);
-    assert!(exit == 1 && stderr.contains("no secret"), "{stderr}");
+    assert!(exit == 1 && stderr.contains("not secret"), "{stderr}");
 }
 
 #[test]

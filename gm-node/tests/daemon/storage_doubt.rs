@@ -50,7 +50,7 @@ fn a_lost_commit_is_a_warning_until_repaired() {
     let ann = Node::start_at(&dir, port, &["--single"]);
     assert!(is_doubted(&ann));
     serve(&ann, 4);
-    eventually("it is over", || ann.log().contains("the storage is doubted no longer"));
+    eventually("it is over", || ann.log().contains("the storage is trusted again"));
     assert_eq!(ann.stop(), 0);
     let ann = Node::start_at(&dir, port, &["--single"]);
     assert!(!is_doubted(&ann) && ann.items("g", "?op=add").len() == 4);

@@ -1,4 +1,4 @@
-//! The client against what listens at a socket and is no daemon.
+//! Tests of the client against servers that are not daemons.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use tokio::net::UnixListener;
 
 use super::*;
 
-/// A folder of its own, gone with it.
+/// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -17,7 +17,7 @@ impl Folder {
         Folder(path)
     }
 
-    /// A socket at which each connection is answered with these bytes, and closed.
+    /// Opens a socket that answers each connection with these bytes and closes it.
     fn answering(&self, bytes: Vec<u8>) -> Client {
         let path = self.0.join("s");
         let listener = UnixListener::bind(&path).unwrap();
@@ -66,7 +66,7 @@ async fn a_missing_daemon_is_reported_with_path_and_remedy() {
     let path = folder.0.join("left");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let failure = Client::new(path).get::<()>("/").await.unwrap_err();
-    assert!(failure.to_string().contains("nobody listens") && failure.exit_code() == 3, "{failure}");
+    assert!(failure.to_string().contains("no process listens") && failure.exit_code() == 3, "{failure}");
 
     let failure = Client::new(folder.0.join("x".repeat(200))).get::<()>("/").await.unwrap_err();
     assert_eq!(failure.exit_code(), 3, "{failure}");
@@ -75,11 +75,11 @@ async fn a_missing_daemon_is_reported_with_path_and_remedy() {
 #[tokio::test]
 async fn a_foreign_server_differs_from_a_closed_connection() {
     for (name, bytes, says) in [
-        ("ssh", b"SSH-2.0-nothing here\r\n\r\n".to_vec(), "does not understand"),
-        ("html", http("200 OK", "<html>"), "does not understand"),
+        ("ssh", b"SSH-2.0-nothing here\r\n\r\n".to_vec(), "invalid answer"),
+        ("html", http("200 OK", "<html>"), "invalid answer"),
         ("error", http("500 Oh", "<html>"), "status 500"),
-        ("cut", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[1,".to_vec(), "went away"),
-        ("empty", Vec::new(), "went away"),
+        ("cut", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[1,".to_vec(), "closed the connection"),
+        ("empty", Vec::new(), "closed the connection"),
     ] {
         let folder = Folder::new(name);
         let failure = folder.answering(bytes).get::<Vec<u32>>("/").await.unwrap_err();
@@ -90,19 +90,19 @@ async fn a_foreign_server_differs_from_a_closed_connection() {
 #[tokio::test]
 async fn a_write_without_a_whole_answer_is_unknown() {
     for (name, bytes, says) in [
-        ("w-html", http("200 OK", "<html>"), "does not understand"),
+        ("w-html", http("200 OK", "<html>"), "invalid answer"),
         ("w-error", http("500 Oh", "<html>"), "status 500"),
-        ("w-cut", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[1,".to_vec(), "went away"),
-        ("w-empty", Vec::new(), "went away"),
+        ("w-cut", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[1,".to_vec(), "closed the connection"),
+        ("w-empty", Vec::new(), "closed the connection"),
         ("w-unknown", http("500 Oh", r#"{"error":"not known","kind":"unknown"}"#), "not known"),
     ] {
         let folder = Folder::new(name);
         let client = folder.answering(bytes);
         let failure = client.post::<Vec<u32>>("/", &(), Duration::ZERO).await.unwrap_err();
         assert!(failure.to_string().contains(says) && failure.exit_code() == 5, "{name}: {failure}");
-        assert_eq!(failure.as_json().kind, "unknown");
+        assert_eq!(failure.as_json().kind, api::ErrorKind::Unknown);
     }
-    // Nothing was sent.
+    // No request was sent.
     let folder = Folder::new("w-nobody");
     let nobody = Client::new(folder.0.join("none")).post::<()>("/", &(), Duration::ZERO).await.unwrap_err();
     assert_eq!(nobody.exit_code(), 3);
@@ -112,7 +112,7 @@ async fn a_write_without_a_whole_answer_is_unknown() {
 async fn a_silent_daemon_is_unreachable_or_unknown_after_a_write() {
     let folder = Folder::new("silent");
     let path = folder.0.join("s");
-    // The system takes connections for it, and nobody answers them.
+    // The system accepts connections, and nothing answers them.
     let _listener = UnixListener::bind(&path).unwrap();
     let client = Client { timeout: Duration::from_millis(20), ..Client::new(path) };
     let failure = client.get::<()>("/").await.unwrap_err();
@@ -157,7 +157,7 @@ async fn a_cut_list_fails_and_a_cut_watch_ends() {
         assert_eq!(lines.next::<u32>().await.unwrap(), Some(1));
         let failure = lines.next::<u32>().await.unwrap_err();
         assert!(
-            failure.to_string().contains("before its answer was whole") && failure.exit_code() == 3,
+            failure.to_string().contains("before its answer was complete") && failure.exit_code() == 3,
             "{name}: {failure}"
         );
         let mut lines = client.watch("/").await.unwrap();
@@ -186,7 +186,7 @@ async fn silence_within_a_list_times_out_but_not_in_a_watch() {
     let mut lines = client.watch("/").await.unwrap();
     assert_eq!(lines.next::<u32>().await.unwrap(), Some(1));
     let silent = timeout(Duration::from_millis(200), lines.next::<u32>()).await;
-    assert!(silent.is_err(), "it waits");
+    assert!(silent.is_err(), "the watch keeps waiting");
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! What changes in a group, for people: one line each.
+//! Changes of a group as text, one line each.
 
-use gm_node::api::{GroupChange, ItemInfo};
+use gm_node::api::{GroupChange, ItemInfo, ItemOp};
 
 use super::ranges::span;
 
-/// One change.
+/// Formats a change.
 pub(crate) fn change(change: &GroupChange) -> String {
     match change {
         GroupChange::Joined { node } => format!("+ {node} joined"),
@@ -13,7 +13,7 @@ pub(crate) fn change(change: &GroupChange) -> String {
         GroupChange::Removed { item } => format!("- {}", item_text(item)),
         GroupChange::Left { node } => format!("- {node} left, or was forgotten"),
         GroupChange::Lost => {
-            "! more changed than is kept for who does not read: look with `topology`; what comes now goes on from there"
+            "! changes were dropped because this watcher read too slowly: read the group with `topology`; the following changes start from its present state"
                 .to_owned()
         }
     }
@@ -24,8 +24,8 @@ fn item_text(item: &ItemInfo) -> String {
 }
 
 fn item_details(item: &ItemInfo) -> String {
-    match item.op.as_str() {
-        "add" => format!("served at port {}, priority {}", item.port, item.priority),
+    match item.op {
+        ItemOp::Add => format!("served at port {}, priority {}", item.port, item.priority),
         _ => "of interest".to_owned(),
     }
 }
@@ -38,10 +38,10 @@ mod tests {
     #[test]
     fn a_change_is_one_line() {
         let node = "10.0.0.1:29999".to_owned();
-        let served = |priority| item(&node, "add", 0, 0x7fff_ffff, 5432, priority);
+        let served = |priority| item(&node, ItemOp::Add, 0, 0x7fff_ffff, 5432, priority);
         let all = [
             GroupChange::Joined { node: node.clone() },
-            GroupChange::Added { item: item(&node, "get", 0, u32::MAX, 0, 1) },
+            GroupChange::Added { item: item(&node, ItemOp::Get, 0, u32::MAX, 0, 1) },
             GroupChange::Changed { from: served(1), to: served(2) },
             GroupChange::Removed { item: served(2) },
             GroupChange::Left { node: node.clone() },

@@ -1,4 +1,4 @@
-//! How groups stand, for people.
+//! Status of groups as text.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use super::sync::sync_text;
 use crate::cli::args::format_duration;
 use crate::cli::table::{Left, Right, Table, plural};
 
-/// All groups of a node, held or only known by name.
+/// Table of the groups that a node hosts or knows.
 pub(crate) fn groups(groups: &[GroupInfo]) -> String {
     if groups.is_empty() {
-        return "No group is held or known here. Join one: gm-node join GROUP\n".to_owned();
+        return "No group is hosted or known here. Join one: gm-node join GROUP\n".to_owned();
     }
     let mut table = Table::new(&[
         ("GROUP", Left),
         ("MEMBERS", Right),
         ("ITEMS", Right),
         ("FINGERPRINT", Left),
-        ("STANDING", Left),
+        ("STATUS", Left),
     ]);
     for group in groups {
         let number = |number: usize| if group.hosted { number.to_string() } else { "-".to_owned() };
@@ -34,19 +34,19 @@ pub(crate) fn groups(groups: &[GroupInfo]) -> String {
     table.to_string()
 }
 
-/// One group.
+/// Table of one group, with the number of forgotten members.
 pub(crate) fn group(group: &GroupInfo) -> String {
     let mut text = groups(std::slice::from_ref(group));
     if group.forgotten > 0 {
-        let gone = plural(group.forgotten, "forgotten member is", "forgotten members are");
+        let forgotten = plural(group.forgotten, "record", "records");
         text.push_str(&format!(
-            "{gone} remembered, so that nobody brings them back; `gm-node purge` drops them.\n"
+            "{forgotten} of forgotten members kept, so that no peer restores them; `gm-node purge` drops them.\n"
         ));
     }
     text
 }
 
-/// How we stand in it, in words.
+/// This node's membership, and whether the group is in sync.
 fn membership_text(group: &GroupInfo) -> String {
     if !group.hosted {
         return match &group.contact {
@@ -59,13 +59,13 @@ fn membership_text(group: &GroupInfo) -> String {
         let by = group
             .conflict_reported_by
             .as_ref()
-            .map_or_else(String::new, |node| format!(", last shown by {node}"));
+            .map_or_else(String::new, |node| format!(", last reported by {node}"));
         return format!(
-            "CONFLICT: another node writes under our address{by}; nothing is written until it was silent for {pause} more"
+            "CONFLICT: another node writes under this node's address{by}; this node's writes are paused until {pause} pass without it"
         );
     }
     let member = match (group.leaving, group.member) {
-        (true, _) => "left, and telling the others",
+        (true, _) => "left, not acknowledged yet",
         (false, true) => "member",
         (false, false) => "not a member",
     };
@@ -75,7 +75,7 @@ fn membership_text(group: &GroupInfo) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gm_node::api::SyncInfo;
+    use gm_node::api::{SyncInfo, SyncState};
 
     use super::super::samples::{contact_group, hosted_group};
     use super::*;
@@ -87,17 +87,18 @@ mod tests {
             conflict_reported_by: Some("10.0.0.9:29999".into()),
             ..hosted_group()
         };
-        let unverified = SyncInfo { state: "unverified".into(), verified: false, with: None, seconds: None };
+        let unverified =
+            SyncInfo { state: SyncState::Unverified, verified: false, with: None, seconds: None };
         let fresh = GroupInfo { in_sync: false, sync: Some(unverified), ..hosted_group() };
         let left = GroupInfo { leaving: true, member: false, ..hosted_group() };
         assert_eq!(
             groups(&[hosted_group(), fresh, left, conflict, contact_group()]),
             "\
-GROUP      MEMBERS  ITEMS  FINGERPRINT                       STANDING
+GROUP      MEMBERS  ITEMS  FINGERPRINT                       STATUS
 Customers        4      7  0123456789abcdef0123456789abcdef  member, in sync with 10.0.0.2:29999 3 s ago
 Customers        4      7  0123456789abcdef0123456789abcdef  member, not compared with another member yet
-Customers        4      7  0123456789abcdef0123456789abcdef  left, and telling the others, in sync with 10.0.0.2:29999 3 s ago
-Customers        4      7  0123456789abcdef0123456789abcdef  CONFLICT: another node writes under our address, last shown by 10.0.0.9:29999; nothing is written until it was silent for 2 s more
+Customers        4      7  0123456789abcdef0123456789abcdef  left, not acknowledged yet, in sync with 10.0.0.2:29999 3 s ago
+Customers        4      7  0123456789abcdef0123456789abcdef  CONFLICT: another node writes under this node's address, last reported by 10.0.0.9:29999; this node's writes are paused until 2 s pass without it
 Orders           -      -  -                                 known by name only, 10.0.0.9:29999 is a member
 "
         );
@@ -107,7 +108,7 @@ Orders           -      -  -                                 known by name only,
     #[test]
     fn a_group_counts_forgotten_members() {
         assert!(group(&hosted_group()).ends_with(
-            "1 forgotten member is remembered, so that nobody brings them back; `gm-node purge` drops them.\n"
+            "1 record of forgotten members kept, so that no peer restores them; `gm-node purge` drops them.\n"
         ));
     }
 }

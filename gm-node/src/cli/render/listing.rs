@@ -1,27 +1,26 @@
-//! An answer that is as long as the state of a group, shown as it comes: its head, then what is in
-//! its list, then what is known at the end. Knows no answer.
+//! Streaming of long answers: the head, then the entries of the list as they arrive, then a summary.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// How such an answer becomes text for people. Each part returns what is to be printed now.
+/// Formats a streamed answer. Each method returns the text to print at that point.
 pub(crate) trait ListRenderer {
-    /// The answer, which comes with an empty list, the last of its fields.
+    /// The answer with an empty list, which is its last field.
     type Head: Serialize + DeserializeOwned;
-    /// What is in the list.
+    /// An entry of the list.
     type Item: Serialize + DeserializeOwned;
 
-    /// What came in the list of the head after all, as daemons of earlier versions send it.
+    /// Takes entries out of the head's own list, where daemons of earlier versions send them.
     fn items(head: &mut Self::Head) -> Vec<Self::Item>;
 
-    /// The next in the list.
+    /// Formats the next entry.
     fn item(&mut self, item: &Self::Item) -> String;
 
-    /// The list is over.
+    /// Formats the end of the answer.
     fn end(&mut self, head: &Self::Head) -> String;
 }
 
-/// The text of a whole answer.
+/// Formats a whole answer.
 #[cfg(test)]
 pub(super) fn render_list<L: ListRenderer>(mut listing: L, mut head: L::Head) -> String {
     let items = L::items(&mut head);

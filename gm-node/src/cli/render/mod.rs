@@ -1,4 +1,4 @@
-//! What a daemon answers, for people: text from shapes, and nothing else.
+//! Formats answers of the daemon as text for people.
 
 mod change;
 mod groups;

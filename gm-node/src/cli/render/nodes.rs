@@ -1,4 +1,4 @@
-//! Members and peers, for people.
+//! Members and peers as text.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::sync::note;
 use crate::cli::args::format_duration;
 use crate::cli::table::{Left, Right, StreamedTable, Table, escape_invisible, plural};
 
-/// The members of a group.
+/// Table of the members of a group.
 #[derive(Debug)]
 pub(crate) struct Members {
     table: StreamedTable,
@@ -23,7 +23,7 @@ impl Members {
         let table = StreamedTable::new(&[
             ("NODE", Left),
             ("SERVES", Right),
-            ("OF THE KEYS", Right),
+            ("SHARE OF KEYS", Right),
             ("INTERESTS", Right),
             ("VERSION", Left),
         ]);
@@ -58,16 +58,16 @@ impl ListRenderer for Members {
                 return format!("{} has no members.\n{note}", escape_invisible(&head.group));
             }
             0 => String::new(),
-            idle => format!(", {idle} of them without a range that it serves"),
+            idle => format!(", {idle} of them serving no range"),
         };
         format!("{table}{}{rest}.\n{note}", plural(self.count, "member", "members"))
     }
 }
 
-/// The nodes that a node knows.
+/// Table of the known peers, and their problems.
 pub(crate) fn peers(peers: &[PeerInfo]) -> String {
     if peers.is_empty() {
-        return "No other node is known. `gm-node status` says what became of the seeds, of multicast, and of frames that do not open; name a node with --seed HOST:PORT\n"
+        return "No other node is known. `gm-node status` shows the state of seeds and multicast, and frames that do not open; name a node with --seed HOST:PORT\n"
             .to_owned();
     }
     let mut table = Table::new(&[
@@ -75,7 +75,7 @@ pub(crate) fn peers(peers: &[PeerInfo]) -> String {
         ("LAST HEARD", Left),
         ("CONNECTION", Left),
         ("DATAGRAMS", Left),
-        ("ATTEMPTS", Left),
+        ("FAILURES", Left),
     ]);
     for peer in peers {
         let connection = if peer.connected { "open" } else { "-" };
@@ -83,7 +83,7 @@ pub(crate) fn peers(peers: &[PeerInfo]) -> String {
             peer.node.clone(),
             last_heard_text(peer),
             connection.to_owned(),
-            peer.datagrams.clone(),
+            datagrams_text(peer).to_owned(),
             failures_text(peer),
         ]);
     }
@@ -94,38 +94,55 @@ pub(crate) fn peers(peers: &[PeerInfo]) -> String {
         .map(|(peer, trouble)| format!("{}: {}\n", escape_invisible(&peer.node), escape_invisible(trouble)))
         .collect();
     format!(
-        "{table}{known}, {near} heard by multicast. That a node is listed does not say that it is alive.\n{troubles}"
+        "{table}{known}, {near} near (their multicast is received). A listed node is not necessarily alive.\n{troubles}"
     )
 }
 
-/// When something of a peer came last, and by which path.
+/// Time since a peer was last heard from, and the path.
 fn last_heard_text(peer: &PeerInfo) -> String {
-    match (peer.last_heard, &peer.last_heard_by) {
-        (Some(ago), Some(by)) => format!("{} ago, {by}", format_duration(Duration::from_secs(ago))),
-        _ => "never, others told of it".to_owned(),
+    let path = match peer.last_heard_by {
+        Some(api::HeardPath::Multicast) => "multicast",
+        Some(api::HeardPath::Datagram) => "datagram",
+        Some(api::HeardPath::Connection) => "connection",
+        None => return "never".to_owned(),
+    };
+    let ago = Duration::from_secs(peer.last_heard.unwrap_or(0));
+    format!("{} ago, {path}", format_duration(ago))
+}
+
+const fn datagrams_text(peer: &PeerInfo) -> &'static str {
+    match peer.datagrams {
+        api::DatagramState::Untested => "untested",
+        api::DatagramState::Work => "work",
+        api::DatagramState::Lost => "lost",
+        api::DatagramState::OtherFamily => "other-family",
     }
 }
 
-/// What became of the attempts to reach a peer.
+/// Failures to reach a peer.
 fn failures_text(peer: &PeerInfo) -> String {
     let mut words = Vec::new();
     if peer.failures > 0 {
-        let how = peer.failure.as_deref().unwrap_or("failed");
+        let how = match peer.failure {
+            Some(api::PeerFailure::Refused) => "refused",
+            Some(api::PeerFailure::Silent) => "silent",
+            None => "failed",
+        };
         let next = match peer.retry_in {
-            Some(left) => format!("none for {}", format_duration(Duration::from_secs(left))),
-            None => "the next when there is something for it".to_owned(),
+            Some(left) => format!("next attempt in {}", format_duration(Duration::from_secs(left))),
+            None => "next attempt when there is something to send".to_owned(),
         };
         words.push(format!("{} {how}, {next}", peer.failures));
     }
     if peer.unanswered > 0 {
-        words.push(plural(peer.unanswered as usize, "question unanswered", "questions unanswered"));
+        words.push(plural(peer.unanswered as usize, "request unanswered", "requests unanswered"));
     }
     words.join("; ")
 }
 
 #[cfg(test)]
 mod tests {
-    use gm_node::api::MemberInfo;
+    use gm_node::api::{DatagramState, HeardPath, MemberInfo, PeerFailure};
 
     use super::super::{listing::render_list, samples};
     use super::*;
@@ -144,10 +161,10 @@ mod tests {
         assert_eq!(
             render_list(Members::new(), answer(all.to_vec())),
             "\
-NODE             SERVES  OF THE KEYS  INTERESTS  VERSION
-10.0.0.1:29999        2       50.0 %          0  3.7
-10.0.0.22:29999       0        0.0 %          1  3.7
-2 members, 1 of them without a range that it serves.
+NODE             SERVES  SHARE OF KEYS  INTERESTS  VERSION
+10.0.0.1:29999        2         50.0 %          0  3.7
+10.0.0.22:29999       0          0.0 %          1  3.7
+2 members, 1 of them serving no range.
 "
         );
         assert_eq!(render_list(Members::new(), answer(vec![])), "Customers has no members.\n");
@@ -159,10 +176,10 @@ NODE             SERVES  OF THE KEYS  INTERESTS  VERSION
             node: "10.0.0.2:29999".into(),
             near: true,
             last_heard: Some(3),
-            last_heard_by: Some("multicast".into()),
+            last_heard_by: Some(HeardPath::Multicast),
             last_multicast: Some(3),
             connected: true,
-            datagrams: "work".into(),
+            datagrams: DatagramState::Work,
             unanswered: 0,
             failures: 0,
             failure: None,
@@ -176,7 +193,7 @@ NODE             SERVES  OF THE KEYS  INTERESTS  VERSION
             connected: false,
             unanswered: 4,
             failures: 7,
-            failure: Some("silent".into()),
+            failure: Some(PeerFailure::Silent),
             retry_in: Some(42),
             ..alive.clone()
         };
@@ -184,17 +201,17 @@ NODE             SERVES  OF THE KEYS  INTERESTS  VERSION
             node: "10.0.1.2:29999".into(),
             last_heard: None,
             last_heard_by: None,
-            datagrams: "lost".into(),
+            datagrams: DatagramState::Lost,
             problems: vec!["datagrams are lost".into()],
             ..dead.clone()
         };
         assert_eq!(
             peers(&[alive, dead, lost]),
             "\
-NODE            LAST HEARD                CONNECTION  DATAGRAMS  ATTEMPTS
-10.0.0.2:29999  3 s ago, multicast        open        work
-10.0.1.1:29999  10 min ago, multicast     -           work       7 silent, none for 42 s; 4 questions unanswered
-10.0.1.2:29999  never, others told of it  -           lost       7 silent, none for 42 s; 4 questions unanswered
+NODE            LAST HEARD             CONNECTION  DATAGRAMS  FAILURES
+10.0.0.2:29999  3 s ago, multicast     open        work
+10.0.1.1:29999  10 min ago, multicast  -           work       7 silent, next attempt in 42 s; 4 requests unanswered
+10.0.1.2:29999  never                  -           lost       7 silent, next attempt in 42 s; 4 requests unanswered
 3 other nodes, 1 heard by multicast. That a node is listed does not say that it is alive.
 10.0.1.2:29999: datagrams are lost
 "

@@ -1,4 +1,4 @@
-//! Who serves what, for people.
+//! Ranges and their owners as text.
 
 use gm_data::KeyRange;
 use gm_node::api;
@@ -7,15 +7,15 @@ use super::listing::ListRenderer;
 use super::sync::note;
 use crate::cli::table::{Left, Right, StreamedTable, escape_invisible, plural};
 
-/// Owners of a piece that are named; the rest is a number.
+/// Maximum number of owners that a row names.
 const MAX_NAMED: usize = 4;
 
-/// A range as it is written everywhere.
+/// Formats a range.
 pub(crate) fn span(start: u32, end: u32) -> String {
     format!("{start:#010x}-{end:#010x}")
 }
 
-/// So many of all keys, as a percentage: never 0 or 100 if it is not all or nothing.
+/// Share of the key space as a percentage. It is `0.0 %` or `100.0 %` only if exact.
 pub(crate) fn share(keys: u64) -> String {
     let all = KeyRange::WHOLE.width();
     match keys.saturating_mul(1_000) / all {
@@ -26,7 +26,7 @@ pub(crate) fn share(keys: u64) -> String {
     }
 }
 
-/// What is said of ranges.
+/// Table of the items of a group.
 #[derive(Debug)]
 pub(crate) struct Topology {
     table: StreamedTable,
@@ -37,7 +37,7 @@ impl Topology {
     pub(crate) fn new() -> Topology {
         let table = StreamedTable::new(&[
             ("RANGE", Left),
-            ("OF THE KEYS", Right),
+            ("SHARE OF KEYS", Right),
             ("NODE", Left),
             ("", Left),
             ("PORT", Right),
@@ -57,7 +57,7 @@ impl ListRenderer for Topology {
 
     fn item(&mut self, item: &api::ItemInfo) -> String {
         self.is_empty = false;
-        let serves = item.op == "add";
+        let serves = item.op == api::ItemOp::Add;
         let only = |number: u16| if serves { number.to_string() } else { "-".to_owned() };
         self.table.row([
             span(item.start, item.end),
@@ -72,26 +72,27 @@ impl ListRenderer for Topology {
     fn end(&mut self, head: &api::ItemList) -> String {
         let (group, note) = (escape_invisible(&head.group), note(&head.sync));
         if self.is_empty {
-            return format!("No member serves a range in {group}, or is interested in one.\n{note}");
+            return format!("No member serves or is interested in a range in {group}.\n{note}");
         }
         format!("{}{note}", self.table.end())
     }
 }
 
-/// What is served, and by how many. With a number: whether by so many everywhere.
+/// Table of the segments with their owners, and a verdict: whether every key has the required number
+/// of owners.
 #[derive(Debug)]
 pub(crate) struct Coverage {
     table: StreamedTable,
     require: Option<usize>,
-    /// Keys that fewer serve than are required, and where the first of them are; without a number,
-    /// that nobody serves.
+    /// Number of keys with fewer owners than required (one if nothing is required), and the first
+    /// such segment.
     below_required: u64,
     first_gap: Option<(u32, u32)>,
 }
 
 impl Coverage {
     pub(crate) fn new(require: Option<usize>) -> Coverage {
-        let heads = [("RANGE", Left), ("OF THE KEYS", Right), ("SERVED BY", Right), ("NODES", Left)];
+        let heads = [("RANGE", Left), ("SHARE OF KEYS", Right), ("SERVED BY", Right), ("NODES", Left)];
         Coverage { table: StreamedTable::new(&heads), require, below_required: 0, first_gap: None }
     }
 
@@ -104,9 +105,9 @@ impl Coverage {
                     .map_or_else(String::new, |(start, end)| format!(", first {}", span(start, end)));
                 format!("GAP: {few} of the keys are served by fewer than {}{at}.", members(wanted))
             }
-            (_, 0) => format!("GAP: {few} of the keys are served by nobody."),
-            (Some(_), least) => format!("Enough: every key is served by {} or more.", members(least)),
-            (None, least) => format!("Every key is served by {} or more.", members(least)),
+            (_, 0) => format!("GAP: {few} of the keys are not served."),
+            (Some(_), least) => format!("OK: every key is served by at least {}.", members(least)),
+            (None, least) => format!("Every key is served by at least {}.", members(least)),
         }
     }
 }
@@ -126,7 +127,7 @@ impl ListRenderer for Coverage {
             self.first_gap.get_or_insert((piece.start, piece.end));
         }
         let nodes = match number {
-            0 => "NOBODY".to_owned(),
+            0 => "-".to_owned(),
             1..=MAX_NAMED => piece.owners.join(", "),
             _ => format!("{}, and {} more", piece.owners[..MAX_NAMED].join(", "), number - MAX_NAMED),
         };
@@ -138,7 +139,7 @@ impl ListRenderer for Coverage {
     }
 }
 
-/// Who serves a key.
+/// Table of the owners of a key.
 #[derive(Debug)]
 pub(crate) struct Located {
     table: StreamedTable,
@@ -176,7 +177,7 @@ impl ListRenderer for Located {
         if self.count == 0 {
             return format!("No member serves the key {key:#010x}.\n{note}");
         }
-        let order = if self.count > 1 { ", the most preferred first" } else { "" };
+        let order = if self.count > 1 { ", most preferred first" } else { "" };
         let members = plural(self.count, "member", "members");
         format!("{}The key {key:#010x} is served by {members}{order}.\n{note}", self.table.end())
     }
@@ -188,9 +189,7 @@ fn width(start: u32, end: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use gm_node::api::{
-        Coverage as Covered, CoverageSegment, ItemList as Said, OwnerInfo, OwnerList as Found,
-    };
+    use gm_node::api::{Coverage as CoverageAnswer, CoverageSegment, ItemList, ItemOp, OwnerInfo, OwnerList};
 
     use super::super::listing::render_list;
     use super::super::samples::{item, sync};
@@ -201,17 +200,17 @@ mod tests {
 
     #[test]
     fn a_topology_is_a_line_for_each_range_of_each_member() {
-        let answer = |items| Said { group: "Customers".into(), sync: sync(), items };
-        let items = [item(A, "add", 0, 0x7fff_ffff, 5432, 2), item(B, "get", 0, u32::MAX, 0, 1)];
+        let answer = |items| ItemList { group: "Customers".into(), sync: sync(), items };
+        let items = [item(A, ItemOp::Add, 0, 0x7fff_ffff, 5432, 2), item(B, ItemOp::Get, 0, u32::MAX, 0, 1)];
         assert_eq!(
             render_list(Topology::new(), answer(items.to_vec())),
             "\
-RANGE                  OF THE KEYS  NODE                            PORT  PRIORITY
-0x00000000-0x7fffffff       50.0 %  10.0.0.1:29999   serves         5432         2
-0x00000000-0xffffffff      100.0 %  10.0.0.22:29999  is interested     -         -
+RANGE                  SHARE OF KEYS  NODE                            PORT  PRIORITY
+0x00000000-0x7fffffff         50.0 %  10.0.0.1:29999   serves         5432         2
+0x00000000-0xffffffff        100.0 %  10.0.0.22:29999  is interested     -         -
 "
         );
-        let none = "No member serves a range in Customers, or is interested in one.\n";
+        let none = "No member serves or is interested in a range in Customers.\n";
         assert_eq!(render_list(Topology::new(), answer(vec![])), none);
     }
 
@@ -222,8 +221,8 @@ RANGE                  OF THE KEYS  NODE                            PORT  PRIORI
             end,
             owners: owners.iter().map(|owner| (*owner).to_owned()).collect(),
         };
-        let coverage = |answer: Covered, require| render_list(Coverage::new(require), answer);
-        let halves = |least, upper: &[&str]| Covered {
+        let coverage = |answer: CoverageAnswer, require| render_list(Coverage::new(require), answer);
+        let halves = |least, upper: &[&str]| CoverageAnswer {
             sync: sync(),
             min_owners: least,
             segments: vec![piece(0, 0x7fff_ffff, &[A, B]), piece(0x8000_0000, u32::MAX, upper)],
@@ -231,23 +230,23 @@ RANGE                  OF THE KEYS  NODE                            PORT  PRIORI
         assert_eq!(
             coverage(halves(0, &[]), None),
             "\
-RANGE                  OF THE KEYS  SERVED BY  NODES
-0x00000000-0x7fffffff       50.0 %          2  10.0.0.1:29999, 10.0.0.22:29999
-0x80000000-0xffffffff       50.0 %          0  NOBODY
-GAP: 50.0 % of the keys are served by nobody.
+RANGE                  SHARE OF KEYS  SERVED BY  NODES
+0x00000000-0x7fffffff         50.0 %          2  10.0.0.1:29999, 10.0.0.22:29999
+0x80000000-0xffffffff         50.0 %          0  -
+GAP: 50.0 % of the keys are not served.
 "
         );
         let last = |coverage: String| coverage.lines().last().unwrap_or_default().to_owned();
-        assert_eq!(last(coverage(halves(1, &[A]), None)), "Every key is served by 1 member or more.");
+        assert_eq!(last(coverage(halves(1, &[A]), None)), "Every key is served by at least 1 member.");
         assert_eq!(
             last(coverage(halves(1, &[A]), Some(2))),
             "GAP: 50.0 % of the keys are served by fewer than 2 members, first 0x80000000-0xffffffff."
         );
         assert_eq!(
             last(coverage(halves(2, &[A, B]), Some(2))),
-            "Enough: every key is served by 2 members or more."
+            "OK: every key is served by at least 2 members."
         );
-        let many = Covered {
+        let many = CoverageAnswer {
             sync: sync(),
             min_owners: 6,
             segments: vec![piece(0, u32::MAX, &["a", "b", "c", "d", "e", "f"])],
@@ -264,19 +263,19 @@ GAP: 50.0 % of the keys are served by nobody.
             start: 0,
             end: 0x7fff_ffff,
         };
-        let both = Found { sync: sync(), key: 77, owners: vec![owner(B, 12), owner(A, 1)] };
+        let both = OwnerList { sync: sync(), key: 77, owners: vec![owner(B, 12), owner(A, 1)] };
         assert_eq!(
             render_list(Located::new(), both),
             "
     NODE             SERVICE         PRIORITY  RANGE
 1.  10.0.0.22:29999  10.0.0.22:5432        12  0x00000000-0x7fffffff
 2.  10.0.0.1:29999   10.0.0.1:5432          1  0x00000000-0x7fffffff
-The key 0x0000004d is served by 2 members, the most preferred first.
+The key 0x0000004d is served by 2 members, most preferred first.
 "
             .trim_start_matches('\n')
         );
-        let nobody = Found { sync: sync(), key: 77, owners: vec![] };
-        assert_eq!(render_list(Located::new(), nobody), "No member serves the key 0x0000004d.\n");
+        let unserved = OwnerList { sync: sync(), key: 77, owners: vec![] };
+        assert_eq!(render_list(Located::new(), unserved), "No member serves the key 0x0000004d.\n");
     }
 
     #[test]

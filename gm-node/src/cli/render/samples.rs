@@ -1,11 +1,17 @@
-//! Fixed data for the snapshots of what people see.
+//! Sample answers for the tests of the text output.
 
 use gm_node::api::{
-    DaemonStatus, GroupInfo, IncompleteInfo, ItemInfo, SeedInfo, SyncInfo, UnauthenticatedInfo, WriteResult,
+    DaemonStatus, GroupInfo, IncompleteInfo, ItemInfo, ItemOp, SeedCondition, SeedInfo, SyncInfo, SyncState,
+    UnauthenticatedInfo, WaitResult, WriteResult,
 };
 
 pub(crate) fn sync() -> SyncInfo {
-    SyncInfo { state: "equal".into(), verified: true, with: Some("10.0.0.2:29999".into()), seconds: Some(3) }
+    SyncInfo {
+        state: SyncState::Equal,
+        verified: true,
+        with: Some("10.0.0.2:29999".into()),
+        seconds: Some(3),
+    }
 }
 
 pub(crate) fn hosted_group() -> GroupInfo {
@@ -63,7 +69,7 @@ pub(crate) fn status() -> DaemonStatus {
         alive: 3,
         seeds: vec![SeedInfo {
             seed: "a.example:29999".into(),
-            state: "reached".into(),
+            state: SeedCondition::Reached,
             nodes: vec!["10.0.0.2:29999".into()],
             problem: None,
         }],
@@ -76,8 +82,8 @@ pub(crate) fn status() -> DaemonStatus {
     }
 }
 
-pub(crate) fn item(node: &str, op: &str, start: u32, end: u32, port: u16, priority: u16) -> ItemInfo {
-    ItemInfo { node: node.into(), op: op.into(), start, end, port, priority }
+pub(crate) fn item(node: &str, op: ItemOp, start: u32, end: u32, port: u16, priority: u16) -> ItemInfo {
+    ItemInfo { node: node.into(), op, start, end, port, priority }
 }
 
 pub(crate) fn done() -> WriteResult {
@@ -86,7 +92,7 @@ pub(crate) fn done() -> WriteResult {
         changed: true,
         version: "3.7".into(),
         fingerprint: "0123456789abcdef0123456789abcdef".into(),
-        wait: "satisfied".into(),
+        wait: WaitResult::Satisfied,
         members: 3,
         acknowledged: 0,
         refused: 0,

@@ -1,18 +1,18 @@
-//! What came of a write, for people.
+//! Results of writes as text.
 
 use std::time::Duration;
 
-use gm_node::api::{PurgeResult, WaitOptions, WriteResult};
+use gm_node::api::{PurgeResult, WaitCount, WaitOptions, WaitResult, WriteResult};
 
 use crate::cli::args::format_duration;
-use crate::cli::table::escape_invisible;
+use crate::cli::table::{escape_invisible, plural};
 
-/// Whether fewer have it than were asked for.
+/// Whether a wait ended with fewer acknowledgements than requested.
 pub(crate) fn fell_short(done: &[WriteResult]) -> bool {
-    done.iter().any(|done| done.wait != "satisfied")
+    done.iter().any(|done| done.wait != WaitResult::Satisfied)
 }
 
-/// One line for each group that was written in.
+/// Formats one line for each group.
 pub(crate) fn done(done: &[WriteResult], asked: &WaitOptions) -> String {
     if done.is_empty() {
         return "Nothing was written.\n".to_owned();
@@ -20,38 +20,42 @@ pub(crate) fn done(done: &[WriteResult], asked: &WaitOptions) -> String {
     done.iter().map(|done| format!("{}\n", line(done, asked))).collect()
 }
 
-/// What was dropped.
+/// Result of a purge.
 pub(crate) fn purged(purged: &PurgeResult) -> String {
     let group = escape_invisible(&purged.group);
     match purged.records {
-        0 => format!("{group}: no member is forgotten, and nothing is dropped.\n"),
-        1 => format!("{group}: 1 record is dropped here, and by every node that hears of it.\n"),
+        0 => format!("{group}: there are no forgotten members; nothing is dropped.\n"),
         records => {
-            format!("{group}: {records} records are dropped here, and by every node that hears of it.\n")
+            let records = plural(records, "record", "records");
+            format!("{group}: {records} dropped here; other nodes drop them when they receive the order.\n")
         }
     }
 }
 
 fn line(done: &WriteResult, asked: &WaitOptions) -> String {
-    let what = if done.changed { "written" } else { "stood there already" };
-    let waited = match done.wait.as_str() {
-        _ if asked.wait == "none" || asked.wait == "0" => "no other member was waited for".to_owned(),
-        "satisfied" if done.acknowledged == 0 => "this node is configured as the only one".to_owned(),
-        "satisfied" if asked.wait == "all" => {
-            format!("{}, and none that it concerns is missing", acknowledged(done, asked))
+    let what = if done.changed { "written" } else { "unchanged" };
+    let waited = match done.wait {
+        _ if matches!(asked.wait, WaitCount::None | WaitCount::Members(0)) => {
+            "no acknowledgement was requested".to_owned()
         }
-        "satisfied" => acknowledged(done, asked),
-        "settled" => format!(
-            "but INCOMPLETE: {}. Nobody else can acknowledge it now. The write stands, and the others get it when they are \
-             reached",
+        WaitResult::Satisfied if done.acknowledged == 0 => {
+            "single-node mode, no other member to wait for".to_owned()
+        }
+        WaitResult::Satisfied if asked.wait == WaitCount::All => {
+            format!("{}, all affected members among them", acknowledged(done, asked))
+        }
+        WaitResult::Satisfied => acknowledged(done, asked),
+        WaitResult::Settled => format!(
+            "INCOMPLETE: {}. The remaining members cannot acknowledge now. The write stands, and they receive it when they \
+             reconnect",
             outcome(done, asked)
         ),
-        "ended" => format!(
-            "but the daemon ENDS before the wait is over: {}. The write stands, and the others get it when the daemon runs again",
+        WaitResult::Ended => format!(
+            "SHUTDOWN of the daemon ended the wait: {}. The write stands, and the remaining members receive it when the daemon runs again",
             outcome(done, asked)
         ),
-        _ => format!(
-            "but TIMED OUT after {}: {}. The write stands, and the others get it when they are reached",
+        WaitResult::TimedOut => format!(
+            "TIMED OUT after {}: {}. The write stands, and the remaining members receive it when they reconnect",
             format_duration(Duration::from_millis(asked.timeout)),
             outcome(done, asked)
         ),
@@ -62,14 +66,14 @@ fn line(done: &WriteResult, asked: &WaitOptions) -> String {
 
 fn acknowledged(done: &WriteResult, asked: &WaitOptions) -> String {
     let members = if done.acknowledged == 1 { "other member" } else { "other members" };
-    format!("{} {members} acknowledged it{}", done.acknowledged, disk(asked))
+    format!("{} {members} acknowledged{}", done.acknowledged, disk(asked))
 }
 
 const fn disk(asked: &WaitOptions) -> &'static str {
     if asked.disk { " on disk" } else { "" }
 }
 
-/// What became of the members that were asked, where that was not enough.
+/// Number of members with each result, if the wait was not satisfied.
 fn outcome(done: &WriteResult, asked: &WaitOptions) -> String {
     let WriteResult {
         members,
@@ -86,10 +90,10 @@ fn outcome(done: &WriteResult, asked: &WaitOptions) -> String {
     }
     let were_asked = delivered + refused + unreachable + unknown;
     let mut text = if were_asked == *members {
-        format!("{delivered} of {members} other members acknowledged it{}", disk(asked))
+        format!("{delivered} of {members} other members acknowledged{}", disk(asked))
     } else {
         format!(
-            "{delivered} of {were_asked} members that were asked acknowledged it{}, {members} are known",
+            "{delivered} of {were_asked} members that were asked acknowledged{}, {members} are known",
             disk(asked)
         )
     };
@@ -97,19 +101,23 @@ fn outcome(done: &WriteResult, asked: &WaitOptions) -> String {
         text.push_str(&format!(", {unreachable} could not be reached{}", node_list(names, *unreachable)));
     }
     if *refused > 0 {
-        text.push_str(&format!(", {refused} did not {} it", if asked.disk { "store" } else { "take" }));
+        text.push_str(&format!(
+            ", {refused} {}",
+            if asked.disk { "cannot store it" } else { "do not host the group" }
+        ));
     }
     if *unknown > 0 {
         text.push_str(&format!(", {unknown} did not answer{}", node_list(silent, *unknown)));
     }
-    let wanted = if asked.wait == "one" { 1 } else { asked.wait.parse().unwrap_or(0) };
-    if wanted > *members {
-        text.push_str(&format!(", and {wanted} were waited for"));
+    if let WaitCount::Members(wanted) = asked.wait
+        && wanted > *members
+    {
+        text.push_str(&format!(", {wanted} were requested"));
     }
     text
 }
 
-/// Some of so many nodes, in brackets.
+/// Some of `of` nodes, in brackets.
 fn node_list(nodes: &[String], of: u64) -> String {
     if nodes.is_empty() {
         return String::new();
@@ -124,16 +132,16 @@ mod tests {
     use super::*;
 
     fn asked(wait: &str, disk: bool) -> WaitOptions {
-        WaitOptions { wait: wait.into(), disk, timeout: 5_000 }
+        WaitOptions { wait: wait.parse().unwrap(), disk, timeout: 5_000 }
     }
 
-    fn ended(wait: &str) -> WriteResult {
-        WriteResult { wait: wait.into(), ..samples::done() }
+    fn ended(wait: WaitResult) -> WriteResult {
+        WriteResult { wait, ..samples::done() }
     }
 
-    /// What is said between the version and the fingerprint.
-    fn said(done: WriteResult, asked: &WaitOptions) -> String {
-        assert_eq!(fell_short(std::slice::from_ref(&done)), done.wait != "satisfied");
+    /// The text between the version and the fingerprint.
+    fn wait_text(done: WriteResult, asked: &WaitOptions) -> String {
+        assert_eq!(fell_short(std::slice::from_ref(&done)), done.wait != WaitResult::Satisfied);
         let text = super::done(&[done], asked);
         let text = text.strip_prefix("Customers: written, version 3.7; ").unwrap();
         text.strip_suffix(". Fingerprint 0123456789abcdef0123456789abcdef\n").unwrap().to_owned()
@@ -144,47 +152,47 @@ mod tests {
         assert_eq!(
             done(&[samples::done(), WriteResult { changed: false, ..samples::done() }], &asked("none", false)),
             "\
-Customers: written, version 3.7; no other member was waited for. Fingerprint 0123456789abcdef0123456789abcdef
-Customers: stood there already, version 3.7; no other member was waited for. Fingerprint 0123456789abcdef0123456789abcdef
+Customers: written, version 3.7; no acknowledgement was requested. Fingerprint 0123456789abcdef0123456789abcdef
+Customers: unchanged, version 3.7; no acknowledgement was requested. Fingerprint 0123456789abcdef0123456789abcdef
 "
         );
     }
 
     #[test]
     fn a_wait_that_is_satisfied_says_how_many_acknowledged() {
-        let all = WriteResult { acknowledged: 3, ..ended("satisfied") };
-        let text = "3 other members acknowledged it on disk, and none that it concerns is missing";
-        assert_eq!(said(all, &asked("all", true)), text);
-        let one = WriteResult { acknowledged: 1, ..ended("satisfied") };
-        assert_eq!(said(one, &asked("one", false)), "1 other member acknowledged it");
-        let alone = WriteResult { members: 0, ..ended("satisfied") };
-        assert_eq!(said(alone, &asked("all", false)), "this node is configured as the only one");
+        let all = WriteResult { acknowledged: 3, ..ended(WaitResult::Satisfied) };
+        let text = "3 other members acknowledged on disk, all affected members among them";
+        assert_eq!(wait_text(all, &asked("all", true)), text);
+        let one = WriteResult { acknowledged: 1, ..ended(WaitResult::Satisfied) };
+        assert_eq!(wait_text(one, &asked("one", false)), "1 other member acknowledged");
+        let alone = WriteResult { members: 0, ..ended(WaitResult::Satisfied) };
+        assert_eq!(wait_text(alone, &asked("all", false)), "single-node mode, no other member to wait for");
     }
 
-    /// That nobody is known is said only if nobody is known.
     #[test]
     fn a_wait_that_falls_short_says_why() {
-        let end = "The write stands, and the others get it when they are reached";
-        let late = |why: &str| format!("but TIMED OUT after 5 s: {why}. {end}");
+        let end = "The write stands, and the remaining members receive it when they reconnect";
+        let late = |why: &str| format!("TIMED OUT after 5 s: {why}. {end}");
         let unknown = "no other member is known (see `gm-node peers`)";
         assert_eq!(
-            said(WriteResult { members: 0, ..ended("timed-out") }, &asked("all", false)),
+            wait_text(WriteResult { members: 0, ..ended(WaitResult::TimedOut) }, &asked("all", false)),
             late(unknown)
         );
         let names = vec!["10.0.0.3:29999".to_owned()];
-        let silent = WriteResult { members: 2, unknown: 2, unknown_nodes: names, ..ended("timed-out") };
-        let text = "0 of 2 other members acknowledged it, 2 did not answer (10.0.0.3:29999, ...)";
-        assert_eq!(said(silent, &asked("all", false)), late(text));
-        let some = WriteResult { members: 9, acknowledged: 1, unknown: 2, ..ended("timed-out") };
-        let text = "1 of 3 members that were asked acknowledged it, 9 are known, 2 did not answer";
-        assert_eq!(said(some, &asked("2", false)), late(text));
-        let few = WriteResult { members: 1, acknowledged: 1, ..ended("timed-out") };
-        let text = "1 of 1 other members acknowledged it, and 3 were waited for";
-        assert_eq!(said(few, &asked("3", false)), late(text));
-        let cut = WriteResult { members: 2, unknown: 2, ..ended("ended") };
-        let text = "but the daemon ENDS before the wait is over: 0 of 2 other members acknowledged it, 2 did not answer. The write stands, and \
-                    the others get it when the daemon runs again";
-        assert_eq!(said(cut, &asked("all", false)), text);
+        let silent =
+            WriteResult { members: 2, unknown: 2, unknown_nodes: names, ..ended(WaitResult::TimedOut) };
+        let text = "0 of 2 other members acknowledged, 2 did not answer (10.0.0.3:29999, ...)";
+        assert_eq!(wait_text(silent, &asked("all", false)), late(text));
+        let some = WriteResult { members: 9, acknowledged: 1, unknown: 2, ..ended(WaitResult::TimedOut) };
+        let text = "1 of 3 members that were asked acknowledged, 9 are known, 2 did not answer";
+        assert_eq!(wait_text(some, &asked("2", false)), late(text));
+        let few = WriteResult { members: 1, acknowledged: 1, ..ended(WaitResult::TimedOut) };
+        let text = "1 of 1 other members acknowledged, 3 were requested";
+        assert_eq!(wait_text(few, &asked("3", false)), late(text));
+        let cut = WriteResult { members: 2, unknown: 2, ..ended(WaitResult::Ended) };
+        let text = "SHUTDOWN of the daemon ended the wait: 0 of 2 other members acknowledged, 2 did not answer. The write stands, and \
+                    the remaining members receive it when the daemon runs again";
+        assert_eq!(wait_text(cut, &asked("all", false)), text);
     }
 
     #[test]
@@ -197,12 +205,12 @@ Customers: stood there already, version 3.7; no other member was waited for. Fin
             unreachable: 2,
             unknown: 1,
             unreachable_nodes: names,
-            ..ended("settled")
+            ..ended(WaitResult::Settled)
         };
-        let text = "but INCOMPLETE: 1 of 5 other members acknowledged it on disk, 2 could not be reached (10.0.0.3:29999, ...), \
-                    1 did not store it, 1 did not answer. Nobody else can acknowledge it now. The write stands, and the others get \
-                    it when they are reached";
-        assert_eq!(said(short.clone(), &asked("all", true)), text);
-        assert!(said(short, &asked("all", false)).contains("1 did not take it"));
+        let text = "INCOMPLETE: 1 of 5 other members acknowledged on disk, 2 could not be reached (10.0.0.3:29999, ...), \
+                    1 cannot store it, 1 did not answer. The remaining members cannot acknowledge now. The write stands, and they \
+                    receive it when they reconnect";
+        assert_eq!(wait_text(short.clone(), &asked("all", true)), text);
+        assert!(wait_text(short, &asked("all", false)).contains("1 do not host the group"));
     }
 }

@@ -1,20 +1,20 @@
-//! Keys: how they are written, and which are no secret. A message never shows one.
+//! Parser of keys. It refuses keys that are publicly known or guessable, and no message contains a key.
 
 use std::path::Path;
 
 use gm_codec::{Key, Keyring};
 use gm_node::permissions;
 
-/// Bytes of a key file, at most: several hundred keys.
+/// Maximum size of a key file: several hundred keys.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
-/// The public ids of the keys in use: the byte by which frames name their key. An id tells which
-/// key a node has, and nothing else about it.
+/// Public ids of the keys in use: the byte by which frames name their key. An id reveals nothing else
+/// about the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyIds {
-    /// The id of the key that seals.
+    /// Id of the key that seals.
     pub(crate) sealing: String,
-    /// The ids of the keys that only open.
+    /// Ids of the keys that only open.
     pub(crate) others: Vec<String>,
 }
 
@@ -25,11 +25,11 @@ impl KeyIds {
     }
 }
 
-/// The keys that the original comes with: everybody has them.
+/// Keys published with the original, the prototype from which gm began.
 const PUBLISHED_KEYS: [&[u8; 32]; 2] =
     [b"01234567890123456789012345678901", b"01234567890123456789012345678912"];
 
-/// The keys of a regular file that others may neither read nor change.
+/// Reads the keys of a regular file, which other users must be able neither to read nor to change.
 pub(crate) fn read_key_file(path: &Path) -> Result<Keyring, String> {
     let file = path.display();
     let system = |error: std::io::Error| format!("cannot read `key-file` {file}: {error}");
@@ -39,7 +39,7 @@ pub(crate) fn read_key_file(path: &Path) -> Result<Keyring, String> {
         let mode = std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777;
         if mode & 0o077 != 0 {
             return Err(format!(
-                "`key-file` {file} may be read or written by others (its mode is {mode:04o}): chmod 600 {file}, and think of a new key"
+                "`key-file` {file} can be read or written by other users (its mode is {mode:04o}): chmod 600 {file}, and consider a new key"
             ));
         }
     }
@@ -47,7 +47,7 @@ pub(crate) fn read_key_file(path: &Path) -> Result<Keyring, String> {
     parse_keyring(&text).map_err(|why| format!("`key-file` {file}{why}"))
 }
 
-/// The keys of a text. The message goes on after the name of where it came from.
+/// Parses keys. An error message continues the name of the source.
 pub(crate) fn parse_keyring(text: &str) -> Result<Keyring, String> {
     let mut keys: Option<Keyring> = None;
     for (number, line) in text.lines().map(str::trim).enumerate() {
@@ -60,7 +60,7 @@ pub(crate) fn parse_keyring(text: &str) -> Result<Keyring, String> {
         }
         let bytes = parse_hex(line).or_else(|| parse_base64(line)).ok_or_else(|| {
             wrong(
-                "it is not a key: 64 hexadecimal digits, or base64 of 32 bytes. `gm-node keygen` prints one",
+                "it is not a key: use 64 hexadecimal digits, or base64 of 32 bytes. `gm-node keygen` prints one",
             )
         })?;
         if is_guessable(&bytes) {
@@ -72,13 +72,13 @@ pub(crate) fn parse_keyring(text: &str) -> Result<Keyring, String> {
             Some(keys) => keys.with(key).map_err(|error| wrong(&error.to_string()))?,
         });
     }
-    keys.ok_or_else(|| ": there is no key in it. `gm-node keygen` prints one".to_owned())
+    keys.ok_or_else(|| ": it contains no key. `gm-node keygen` prints one".to_owned())
 }
 
 const NOT_SECRET: &str =
-    "this key is no secret: everybody knows it, or guesses it. `gm-node keygen` prints one that nobody does";
+    "this key is not secret: it is publicly known or guessable. `gm-node keygen` prints a random one";
 
-/// As it is written.
+/// Formats a key in hexadecimal.
 pub(crate) fn to_hex(bytes: &[u8; 32]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -98,13 +98,13 @@ fn parse_hex(text: &str) -> Option<[u8; 32]> {
     bytes.try_into().ok().filter(|_| digits.len() == 64)
 }
 
-/// Both alphabets, with or without the padding.
+/// Parses base64 of both alphabets, with or without padding.
 fn parse_base64(text: &str) -> Option<[u8; 32]> {
     let text = text.strip_suffix('=').unwrap_or(text);
     if text.len() != 43 {
         return None;
     }
-    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(32), 0_u32, 0_u32);
+    let (mut bytes, mut bits, mut buffer) = (Vec::with_capacity(32), 0_u32, 0_u32);
     for digit in text.bytes() {
         let six = match digit {
             b'A'..=b'Z' => digit - b'A',
@@ -114,11 +114,11 @@ fn parse_base64(text: &str) -> Option<[u8; 32]> {
             b'/' | b'_' => 63,
             _ => return None,
         };
-        held = held << 6 | u32::from(six);
+        buffer = buffer << 6 | u32::from(six);
         bits += 6;
         if bits >= 8 {
             bits -= 8;
-            bytes.push(u8::try_from(held >> bits & 0xff).ok()?);
+            bytes.push(u8::try_from(buffer >> bits & 0xff).ok()?);
         }
     }
     bytes.try_into().ok()
@@ -154,13 +154,13 @@ mod tests {
         for text in texts {
             let error = parse_keyring(text).unwrap_err();
             assert!(
-                error.contains("no secret") && error.contains("keygen") && !error.contains(text),
+                error.contains("not secret") && error.contains("keygen") && !error.contains(text),
                 "{error}"
             );
         }
         let error = parse_keyring(&HEX[1..]).unwrap_err();
         assert!(error.contains("line 1") && !error.contains(&HEX[1..]), "{error}");
-        assert!(parse_keyring("\n# nothing\n").unwrap_err().contains("no key"));
+        assert!(parse_keyring("\n# nothing\n").unwrap_err().contains("contains no key"));
         assert!(parse_keyring(&format!("{HEX}\n{HEX}")).unwrap_err().contains("line 2"));
     }
 }

@@ -1,5 +1,4 @@
-//! Who says what: flags, the environment, a file; and which of them counts. Knows no setting's
-//! meaning.
+//! Merges the sources of settings: flags, environment variables and a file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,10 +9,10 @@ use super::schema::{
 use super::{DaemonError, Flags};
 use crate::Global;
 
-/// Bytes of a configuration file, at most.
+/// Maximum size of a configuration file.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Who says something; the greater counts.
+/// Source of a value; the greater one takes precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SettingSource {
     File,
@@ -21,23 +20,23 @@ pub(crate) enum SettingSource {
     Flag,
 }
 
-/// What was said of one setting.
+/// Value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SettingValue {
     pub(crate) values: Vec<String>,
     pub(crate) source: SettingSource,
-    /// Where, in words: `--port`, `GROUP_MANAGER_PORT`, `port in gm.toml`.
+    /// The source as text: `--port`, `GROUP_MANAGER_PORT`, `port in gm.toml`.
     pub(crate) origin: String,
 }
 
-/// What was said, by the names of the settings: for each who counts.
+/// Merged values of the settings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layers {
     values: BTreeMap<&'static str, SettingValue>,
     pub(crate) config: Option<PathBuf>,
 }
 
-/// What the environment says that is for us.
+/// Environment variables with the prefix of the settings.
 pub(crate) fn environment() -> Vec<(String, Option<String>)> {
     let ours = std::env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok().filter(|name| name.starts_with(ENVIRONMENT_PREFIX))?;
@@ -47,22 +46,23 @@ pub(crate) fn environment() -> Vec<(String, Option<String>)> {
 }
 
 impl Layers {
-    /// Gathers all three.
+    /// Merges the three sources.
     pub(crate) fn gather(
         global: &Global,
         flags: &Flags,
         environment: &[(String, Option<String>)],
-        troubles: &mut Vec<DaemonError>,
+        errors: &mut Vec<DaemonError>,
     ) -> Layers {
         let mut layers = Layers::default();
-        let from_environment = read_environment(environment, troubles);
+        let from_environment = read_environment(environment, errors);
         let flag = flags.config.clone();
         let named = || from_environment.iter().find(|(name, _)| *name == "config");
-        layers.config = flag.or_else(|| named().and_then(|(_, said)| said.values.first()).map(PathBuf::from));
+        layers.config =
+            flag.or_else(|| named().and_then(|(_, value)| value.values.first()).map(PathBuf::from));
         if let Some(file) = layers.config.clone() {
             match read_file(&file) {
-                Ok(said) => layers.values.extend(said),
-                Err(mut wrong) => troubles.append(&mut wrong),
+                Ok(values) => layers.values.extend(values),
+                Err(mut wrong) => errors.append(&mut wrong),
             }
         }
         layers.values.extend(from_environment);
@@ -90,37 +90,36 @@ impl Layers {
         layers
     }
 
-    /// What was said of a setting by who counts.
+    /// Value of a setting.
     pub(crate) fn get(&self, name: &str) -> Option<&SettingValue> {
         self.values.get(name)
     }
 
-    /// Of some settings that exclude each other the one that counts: the greatest who says one. A
-    /// switch that is said to be off says nothing.
+    /// Of several settings that exclude each other, the one from the source with the highest
+    /// precedence. A switch that is off does not count.
     pub(crate) fn exclusive(
         &self,
         names: &[&'static str],
-        troubles: &mut Vec<DaemonError>,
+        errors: &mut Vec<DaemonError>,
     ) -> Option<(&'static str, &SettingValue)> {
-        let is_off = |name: &str, said: &SettingValue| {
+        let is_off = |name: &str, value: &SettingValue| {
             let switch = find_setting(name).is_some_and(|known| known.kind == SettingKind::Switch);
-            switch && said.values.first().is_some_and(|value| parse_switch(value) == Some(false))
+            switch && value.values.first().is_some_and(|value| parse_switch(value) == Some(false))
         };
-        let said = names.iter().filter_map(|name| Some((*name, self.get(name)?)));
-        let mut said: Vec<_> = said.filter(|(name, said)| !is_off(name, said)).collect();
-        said.sort_by_key(|(_, said)| std::cmp::Reverse(said.source));
-        if let [(_, first), (_, second), ..] = &*said
+        let values = names.iter().filter_map(|name| Some((*name, self.get(name)?)));
+        let mut values: Vec<_> = values.filter(|(name, value)| !is_off(name, value)).collect();
+        values.sort_by_key(|(_, value)| std::cmp::Reverse(value.source));
+        if let [(_, first), (_, second), ..] = &*values
             && first.source == second.source
         {
             let (one, other) = (&first.origin, &second.origin);
-            troubles
-                .push(DaemonError::Usage(format!("{one} and {other} exclude each other: say one of them")));
+            errors.push(DaemonError::Usage(format!("{one} and {other} exclude each other: set one of them")));
         }
-        said.first().copied()
+        values.first().copied()
     }
 }
 
-/// Yes or no, as text.
+/// Parses a switch.
 pub(crate) fn parse_switch(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
@@ -131,20 +130,20 @@ pub(crate) fn parse_switch(text: &str) -> Option<bool> {
 
 fn read_environment(
     environment: &[(String, Option<String>)],
-    troubles: &mut Vec<DaemonError>,
+    errors: &mut Vec<DaemonError>,
 ) -> Vec<(&'static str, SettingValue)> {
     let mut all = Vec::new();
     let names: Vec<String> = SETTINGS.iter().map(|known| environment_name(known.name)).collect();
     for (name, value) in environment {
         let Some(known) = SETTINGS.iter().find(|known| environment_name(known.name) == *name) else {
             let nearest = closest_name(name, names.iter().map(String::as_str)).unwrap_or_default();
-            troubles.push(DaemonError::Usage(format!(
-                "{name} in the environment is no setting: is {nearest} meant? If something else sets it (Kubernetes does for a service called group-manager: enableServiceLinks), unset it"
+            errors.push(DaemonError::Usage(format!(
+                "{name} in the environment is not a setting: is {nearest} meant? If another program sets it (Kubernetes does for a service called group-manager: enableServiceLinks), unset it"
             )));
             continue;
         };
         let Some(value) = value else {
-            troubles.push(DaemonError::Usage(format!("{name} in the environment is not UTF-8")));
+            errors.push(DaemonError::Usage(format!("{name} in the environment is not UTF-8")));
             continue;
         };
         let values: Vec<String> = match known.kind {
@@ -157,10 +156,10 @@ fn read_environment(
             SettingKind::Single | SettingKind::Switch if value.is_empty() => Vec::new(),
             SettingKind::Single | SettingKind::Switch => vec![value.clone()],
         };
-        // What is empty is not said.
+        // An empty variable counts as unset.
         if !values.is_empty() {
-            let said = SettingValue { values, source: SettingSource::Environment, origin: name.clone() };
-            all.push((known.name, said));
+            let value = SettingValue { values, source: SettingSource::Environment, origin: name.clone() };
+            all.push((known.name, value));
         }
     }
     all
@@ -174,18 +173,18 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, SettingValue)>, Vec<Daemo
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
         vec![DaemonError::Usage(format!("`config` {file}, line {line}: {}", error.message()))]
     })?;
-    let (mut all, mut troubles) = (Vec::new(), Vec::new());
+    let (mut all, mut errors) = (Vec::new(), Vec::new());
     for (key, value) in table {
         match parse_key(&key, value) {
             Ok((name, values)) => {
                 let values = values.into_iter().map(|value| relative_to(path, name, value)).collect();
-                let place = format!("`{name}` in {file}");
-                all.push((name, SettingValue { values, source: SettingSource::File, origin: place }));
+                let origin = format!("`{name}` in {file}");
+                all.push((name, SettingValue { values, source: SettingSource::File, origin }));
             }
-            Err(why) => troubles.push(DaemonError::Usage(format!("`{key}` in {file} {why}"))),
+            Err(why) => errors.push(DaemonError::Usage(format!("`{key}` in {file} {why}"))),
         }
     }
-    if troubles.is_empty() { Ok(all) } else { Err(troubles) }
+    if errors.is_empty() { Ok(all) } else { Err(errors) }
 }
 
 /// Paths in a file are relative to the file, not to the working directory of the daemon.
@@ -196,27 +195,32 @@ fn relative_to(file: &Path, name: &str, value: String) -> String {
         _ => return value,
     };
     match file.parent() {
-        // What is empty is no path, and is refused as such.
+        // An empty path is refused later.
         Some(dir) if !path.is_empty() => format!("{kind}{}", dir.join(path).display()),
         _ => value,
     }
 }
 
 fn parse_key(key: &str, value: toml::Value) -> Result<(&'static str, Vec<String>), String> {
-    // A key does not belong in a file that is shown around, and a file names no other.
+    // A configuration file is not secret, so it must not contain a key. It cannot name another file.
     let in_files = || SETTINGS.iter().filter(|known| !["key", "config"].contains(&known.name));
     if key == "key" {
-        return Err("is not read: put the key in a file of its own, and name that by `key-file`".to_owned());
+        return Err(
+            "is not supported in a file: put the key in a file of its own, and name that with `key-file`"
+                .to_owned(),
+        );
     }
     let Some(known) = in_files().find(|known| known.name == key) else {
         let nearest = closest_name(key, in_files().map(|known| known.name)).unwrap_or_default();
-        return Err(format!("is no setting: is `{nearest}` meant?"));
+        return Err(format!("is not a setting: is `{nearest}` meant?"));
     };
     let scalar = |value: toml::Value| match value {
         toml::Value::String(text) => Ok(text),
         toml::Value::Integer(number) => Ok(number.to_string()),
         toml::Value::Boolean(is) => Ok(is.to_string()),
-        other => Err(format!("is a {}, and should be a text, a number, true or false", other.type_str())),
+        other => {
+            Err(format!("is of the type {}, and should be a text, a number, true or false", other.type_str()))
+        }
     };
     let values = match (known.kind, value) {
         (SettingKind::List(_), toml::Value::Array(values)) => {

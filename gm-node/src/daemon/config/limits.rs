@@ -1,4 +1,4 @@
-//! How much the daemon holds, and for how long it waits for who asks it. Knows no socket.
+//! Limits of the node and of the control socket, and their settings.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use crate::cli::args::parse_duration;
 /// The limits of the node and of its control socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DaemonLimits {
-    /// Of the node.
+    /// Limits of the node.
     pub(crate) node: NodeLimits,
-    /// Connections of the control socket, those of watchers too.
+    /// Maximum number of connections of the control socket, including watchers.
     pub(crate) max_connections: usize,
-    /// How long a client may take to send its request, and to take more of an answer.
+    /// Time limit for a client to send its request, and to read more of the answer.
     pub(crate) api_timeout: Duration,
 }
 
-/// A bound of the node that is a setting.
+/// A limit of the node that is a setting.
 struct LimitSetting {
     setting: &'static str,
-    /// The field of [`NodeLimits`].
+    /// Name of the field of [`NodeLimits`].
     field: &'static str,
     limit: fn(&mut NodeLimits) -> &mut usize,
-    /// In bytes.
+    /// Whether the value is in bytes.
     is_size: bool,
 }
 
@@ -37,36 +37,35 @@ const fn count(
     LimitSetting { setting, field, limit: of, is_size: false }
 }
 
-/// All of them.
+/// All limits of the node that are settings.
 const LIMIT_SETTINGS: [LimitSetting; 9] = [
-    count("max-watchers", "watchers", |bounds| &mut bounds.watchers),
-    count("max-groups", "groups", |bounds| &mut bounds.groups),
-    count("max-known-groups", "contacts", |bounds| &mut bounds.contacts),
-    count("max-records", "records", |bounds| &mut bounds.records),
-    count("max-ranges", "items", |bounds| &mut bounds.items),
-    count("max-group-ranges", "group_items", |bounds| &mut bounds.group_items),
-    count("max-writes", "writes", |bounds| &mut bounds.writes),
-    count("max-waits", "waits", |bounds| &mut bounds.waits),
+    count("max-watchers", "watchers", |limits| &mut limits.watchers),
+    count("max-groups", "groups", |limits| &mut limits.groups),
+    count("max-known-groups", "contacts", |limits| &mut limits.contacts),
+    count("max-records", "records", |limits| &mut limits.records),
+    count("max-ranges", "items", |limits| &mut limits.items),
+    count("max-group-ranges", "group_items", |limits| &mut limits.group_items),
+    count("max-writes", "writes", |limits| &mut limits.writes),
+    count("max-waits", "waits", |limits| &mut limits.waits),
     LimitSetting {
         setting: "watch-memory",
         field: "watch_bytes",
-        limit: |bounds| &mut bounds.watch_bytes,
+        limit: |limits| &mut limits.watch_bytes,
         is_size: true,
     },
 ];
 
-/// The setting of a bound of the node, by its field; nothing if it has none.
+/// Setting of a limit, given the field of [`NodeLimits`]; `None` if it has none.
 pub(crate) fn setting_for(field: &str) -> Option<&'static str> {
-    LIMIT_SETTINGS.iter().find(|bound| bound.field == field).map(|bound| bound.setting)
+    LIMIT_SETTINGS.iter().find(|limit| limit.field == field).map(|limit| limit.setting)
 }
 
-/// What is limited by a bound that keeps something out of a group, in words, with the setting if
-/// there is one.
+/// Describes a limit of a group's size, with its setting if it has one.
 pub(crate) fn limit_text(field: &str) -> String {
     let what = match field {
         "items" => "ranges of one member",
         "group_items" => "ranges of all members",
-        "records" => "records of members, of who left and of the forgotten",
+        "records" => "records of present, former and forgotten members",
         other => other,
     };
     setting_for(field).map_or_else(|| what.to_owned(), |setting| format!("{what}, `{setting}`"))
@@ -79,18 +78,18 @@ impl DaemonLimits {
         api_timeout: Duration::from_secs(60),
     };
 
-    /// What is wrong between them.
+    /// Describes a conflict between the limits.
     pub(super) fn conflict(&self) -> Option<String> {
         (self.node.watchers >= self.max_connections).then(|| {
             format!(
-                "`max-watchers` is {}, and `max-connections` {}: each watcher holds a connection, and some have to be left for commands. Set `max-connections` to more",
+                "`max-watchers` is {}, and `max-connections` {}: each watcher has a connection, and commands need some too. Increase `max-connections`",
                 self.node.watchers, self.max_connections
             )
         })
     }
 }
 
-/// A number of things, 1 at least.
+/// A number, at least 1.
 pub(super) struct CountValue(pub(super) usize);
 
 impl FromStr for CountValue {
@@ -102,10 +101,10 @@ impl FromStr for CountValue {
     }
 }
 
-/// The greatest number of anything.
+/// Maximum of such a number.
 const MAX_COUNT: usize = 1_000_000_000;
 
-/// Bytes: `67108864`, `64MiB`.
+/// A size in bytes: `67108864`, `64MiB`.
 pub(super) struct SizeValue(pub(super) usize);
 
 impl FromStr for SizeValue {
@@ -127,11 +126,11 @@ impl FromStr for SizeValue {
             .zip(shift)
             .and_then(|(number, shift)| number.checked_mul(1 << shift));
         let bytes = bytes.filter(|bytes| *bytes > 0 && *bytes <= isize::MAX as usize);
-        bytes.map(SizeValue).ok_or_else(|| "not a size: bytes, or 512KiB, 64MiB, 1GiB".to_owned())
+        bytes.map(SizeValue).ok_or_else(|| "not a size: write bytes, or 512KiB, 64MiB, 1GiB".to_owned())
     }
 }
 
-/// A time that is not zero.
+/// A duration greater than zero.
 pub(super) struct DurationValue(pub(super) Duration);
 
 impl FromStr for DurationValue {
@@ -139,27 +138,27 @@ impl FromStr for DurationValue {
 
     fn from_str(text: &str) -> Result<DurationValue, String> {
         let time = parse_duration(text)?;
-        if time.is_zero() { Err("it must be more than nothing".to_owned()) } else { Ok(DurationValue(time)) }
+        if time.is_zero() { Err("it must be greater than zero".to_owned()) } else { Ok(DurationValue(time)) }
     }
 }
 
-/// What the settings say.
+/// Reads the limits from the settings.
 pub(super) fn limits(reader: &mut SettingsReader<'_>) -> DaemonLimits {
     let mut limits = DaemonLimits::DEFAULT;
     for LimitSetting { setting, limit: of, is_size, .. } in &LIMIT_SETTINGS {
-        let said = if *is_size {
+        let value = if *is_size {
             reader.value(setting).map(|SizeValue(bytes)| bytes)
         } else {
             reader.value(setting).map(|CountValue(count)| count)
         };
-        let bound = of(&mut limits.node);
-        *bound = said.unwrap_or(*bound);
+        let limit = of(&mut limits.node);
+        *limit = value.unwrap_or(*limit);
     }
     limits.max_connections =
         reader.value("max-connections").map_or(limits.max_connections, |CountValue(count)| count);
     limits.api_timeout = reader.value("api-timeout").map_or(limits.api_timeout, |DurationValue(time)| time);
-    if let Some(trouble) = limits.conflict() {
-        reader.usage_error(trouble);
+    if let Some(conflict) = limits.conflict() {
+        reader.usage_error(conflict);
     }
     limits
 }
@@ -192,8 +191,8 @@ mod tests {
     #[test]
     fn watchers_leave_room_for_commands() {
         assert_eq!(DaemonLimits::DEFAULT.conflict(), None);
-        let bounds = NodeLimits { watchers: 5, ..NodeLimits::DEFAULT };
-        let full = DaemonLimits { max_connections: 5, node: bounds, ..DaemonLimits::DEFAULT };
+        let limits = NodeLimits { watchers: 5, ..NodeLimits::DEFAULT };
+        let full = DaemonLimits { max_connections: 5, node: limits, ..DaemonLimits::DEFAULT };
         assert!(full.conflict().unwrap().contains("`max-connections`"));
     }
     #[test]

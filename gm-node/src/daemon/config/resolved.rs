@@ -1,5 +1,4 @@
-//! What comes of all that was said: settings with a meaning, or every reason why not. Knows nothing
-//! of sockets that are open.
+//! The resolved configuration: typed settings, or all errors at once.
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,19 +16,19 @@ use super::{DaemonError, DaemonLimits, KeyIds, keys, limits};
 use crate::daemon::log::{LogFormat, LogLevel};
 use crate::daemon::socket;
 
-/// Whether and how frames are sealed.
+/// Encryption of frames.
 #[derive(Clone, Debug)]
 pub(crate) enum Encryption {
     Keys(Keyring),
     Insecure,
 }
 
-/// A node that only others can find: a warning until one of them has.
+/// Warning for a node that can only be found by other nodes. It is dropped once one has.
 pub(crate) const NO_DISCOVERY: &str =
-    "`multicast` is off and there is no `seed`: this node finds nobody, others have to call it";
+    "`multicast` is off and there is no `seed`: this node cannot find other nodes, they have to dial it";
 
 impl Encryption {
-    /// The ids of the keys; nothing without keys.
+    /// Ids of the keys, if there are any.
     pub(crate) fn ids(&self) -> Option<KeyIds> {
         match self {
             Encryption::Keys(keyring) => Some(KeyIds::from_keyring(keyring)),
@@ -38,30 +37,30 @@ impl Encryption {
     }
 }
 
-/// What the daemon does.
+/// Typed settings of the daemon.
 #[derive(Clone, Debug)]
 pub(crate) struct ResolvedConfig {
     pub(crate) sockets: RuntimeSettings,
     pub(crate) cluster: ClusterName,
     pub(crate) encryption: Encryption,
     pub(crate) data_dir: Option<PathBuf>,
-    /// The path of the control socket.
+    /// Path of the control socket.
     pub(crate) api: Option<PathBuf>,
-    /// The node is the only one of its cluster.
+    /// Single-node mode.
     pub(crate) single: bool,
     pub(crate) joins: Vec<JoinSpec>,
     pub(crate) serves: Vec<ServeSpec>,
-    /// Whether ranges that an earlier start configured stay, if they are no longer configured.
+    /// Whether to keep ranges that an earlier start configured and that are no longer configured.
     pub(crate) keep_configured: bool,
     pub(crate) leave_on_exit: bool,
     pub(crate) log: (LogLevel, LogFormat),
-    /// Of the control socket.
+    /// Limits of the node and of the control socket.
     pub(crate) limits: DaemonLimits,
-    /// What an operator should know of it.
+    /// Warnings about the settings.
     pub(crate) warnings: Vec<String>,
 }
 
-/// A setting as it is shown.
+/// A row in the output of `check`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct SettingRow {
     pub(crate) key: &'static str,
@@ -69,7 +68,7 @@ pub(crate) struct SettingRow {
     pub(crate) source: String,
 }
 
-/// Every setting, what it is, and who says so. Keys are not shown.
+/// All settings with value and source. Keys are not shown.
 pub(crate) fn rows(layers: &Layers) -> Vec<SettingRow> {
     let row = |known: &super::schema::Setting| match layers.get(known.name) {
         None => SettingRow { key: known.name, value: known.default.to_owned(), source: "default".to_owned() },
@@ -79,7 +78,7 @@ pub(crate) fn rows(layers: &Layers) -> Vec<SettingRow> {
         }
     };
     let mut rows: Vec<SettingRow> = SETTINGS.iter().map(row).collect();
-    // The port may be said with the address.
+    // The address may contain the port.
     if let Some(said) = layers.get("address")
         && let Some(port) = said.values.first().and_then(|value| port_of(value))
         && layers.get("port").is_none_or(|port| port.source <= said.source)
@@ -90,13 +89,13 @@ pub(crate) fn rows(layers: &Layers) -> Vec<SettingRow> {
     rows
 }
 
-/// The port that is said with an address.
+/// Port in an address.
 fn port_of(address: &str) -> Option<u16> {
     let socket = address.parse::<SocketAddr>().ok().map(|address| address.port());
     socket.or_else(|| resolver::host_and_port(address)?.1)
 }
 
-/// Reads settings one by one and gathers what is wrong with them.
+/// Reads settings one by one and collects their errors.
 pub(super) struct SettingsReader<'a> {
     layers: &'a Layers,
     resolver: Option<Resolver<'a>>,
@@ -150,7 +149,7 @@ impl SettingsReader<'_> {
 
     fn cluster(&mut self) -> Option<ClusterName> {
         if self.layers.get("cluster").is_none() {
-            self.refusal("no cluster is named: set `cluster` (--cluster NAME) to the same name on all its nodes; there is no default, so that no two clusters mix");
+            self.refusal("no cluster is named: set `cluster` (--cluster NAME) to the same name on all nodes; there is no default, so that clusters do not mix by accident");
         }
         self.value("cluster")
     }
@@ -159,16 +158,16 @@ impl SettingsReader<'_> {
         self.switch("insecure-no-encryption");
         match self.exclusive(&["key-file", "key", "insecure-no-encryption"]) {
             None => {
-                self.refusal("there is no key: set `key-file` (--key-file FILE; `gm-node keygen > FILE` makes one, give all nodes a copy), or say --insecure-no-encryption, and everybody can read and change everything");
+                self.refusal("no key is configured: set `key-file` (--key-file FILE; `gm-node keygen > FILE` creates one, copy it to all nodes), or accept with --insecure-no-encryption that everyone can read and change everything");
                 None
             }
             Some(("insecure-no-encryption", ..)) => {
-                warnings.push("nothing is sealed: whoever reaches this node reads and changes everything; set `key-file` instead of `insecure-no-encryption`".to_owned());
+                warnings.push("encryption is off: everyone who can reach this node can read and change everything; set `key-file` instead of `insecure-no-encryption`".to_owned());
                 Some(Encryption::Insecure)
             }
             Some(("key-file", path, _)) => self.keys(keys::read_key_file(Path::new(&path))),
             Some((_, text, place)) => {
-                warnings.push(format!("{place} holds a key: the environment is seen by whoever may look at this process, and by its children; use `key-file`"));
+                warnings.push(format!("{place} contains a key: child processes and users who can inspect this process can read its environment; use `key-file`"));
                 self.keys(keys::parse_keyring(&text).map_err(|why| format!("{place}{why}")))
             }
         }
@@ -182,7 +181,7 @@ impl SettingsReader<'_> {
         self.switch("no-data-dir");
         match self.exclusive(&["data-dir", "no-data-dir"]) {
             None => {
-                self.refusal("where the node keeps what it must not lose is not said: set `data-dir` (--data-dir DIR), or say --no-data-dir, and it begins anew at every start");
+                self.refusal("no data directory is configured: set `data-dir` (--data-dir DIR), or accept with --no-data-dir that the node loses its state at every restart");
                 None
             }
             Some(("data-dir", dir, place)) if dir.is_empty() => {
@@ -213,7 +212,7 @@ impl SettingsReader<'_> {
         Some(path)
     }
 
-    /// The address and the port. The port may be said with the address, and the address by a name.
+    /// Reads the address and the port. The address may contain the port, and may be a host name.
     fn address(&mut self) -> (Option<IpAddr>, u16) {
         let port: Option<u16> = self.value("port");
         let Some(said) = self.layers.get("address") else { return (None, port.unwrap_or(DEFAULT_PORT)) };
@@ -224,7 +223,7 @@ impl SettingsReader<'_> {
             _ => {
                 let Some((host, port)) = resolver::host_and_port(value) else {
                     self.usage_error(format!(
-                        "{}: `{value}` is neither IP:PORT nor IP, nor the name of a host",
+                        "{}: `{value}` is neither IP:PORT nor IP, nor a host name",
                         said.origin
                     ));
                     return (None, DEFAULT_PORT);
@@ -237,7 +236,7 @@ impl SettingsReader<'_> {
         let port = match (with, port, self.layers.get("port")) {
             (Some(with), Some(port), Some(also)) if also.source == said.source && with != port => {
                 let (one, other) = (&said.origin, &also.origin);
-                self.usage_error(format!("{one} says port {with}, and {other} says {port}: say one of them"));
+                self.usage_error(format!("{one} sets port {with}, and {other} sets {port}: set one of them"));
                 with
             }
             (Some(_), Some(port), Some(also)) if also.source > said.source => port,
@@ -256,7 +255,7 @@ impl SettingsReader<'_> {
         if let (Some(one), Some(parts)) = (source("multicast"), parts)
             && one == parts
         {
-            self.usage_error("`multicast` and `multicast-address` or `multicast-port` exclude each other: say GROUP:PORT by `multicast`".to_owned());
+            self.usage_error("`multicast` and `multicast-address` or `multicast-port` exclude each other: set `multicast` to GROUP:PORT".to_owned());
         }
         match whole {
             Some(whole) if source("multicast") >= parts => whole,
@@ -300,26 +299,29 @@ impl SettingsReader<'_> {
 }
 
 impl ResolvedConfig {
-    /// The effective settings. Without `names`, host names are not resolved, and an address that is
-    /// given by name is left out.
+    /// Resolves the settings. Without `names`, host names are not resolved, and an address given by name
+    /// is left out.
     ///
     /// # Errors
-    /// Everything that is wrong, those troubles included that there were before.
+    /// All errors, including the earlier ones.
     pub(crate) fn resolve(
         layers: &Layers,
         names: Option<Resolver<'_>>,
-        troubles: Vec<DaemonError>,
+        errors: Vec<DaemonError>,
     ) -> Result<ResolvedConfig, Vec<DaemonError>> {
-        let mut reader = SettingsReader { layers, resolver: names, errors: troubles };
+        let mut reader = SettingsReader { layers, resolver: names, errors };
         let mut warnings = Vec::new();
         let cluster = reader.cluster();
-        let sealing = reader.encryption(&mut warnings);
+        let encryption = reader.encryption(&mut warnings);
         let data_dir = reader.data_dir();
         let api = reader.api(data_dir.as_deref());
         if api.is_none() {
-            warnings.push("there is no control socket: without `data-dir` it has to be named, by `api` (--api unix:PATH)".to_owned());
+            warnings.push(
+                "there is no control socket: without `data-dir`, name one with `api` (--api unix:PATH)"
+                    .to_owned(),
+            );
         }
-        let shell = reader.sockets(&mut warnings);
+        let sockets = reader.sockets(&mut warnings);
         let single = reader.switch("single");
         let joins = reader.values("join");
         let serves = reader.values("serve");
@@ -328,11 +330,11 @@ impl ResolvedConfig {
         let log =
             (reader.value("log-level").unwrap_or_default(), reader.value("log-format").unwrap_or_default());
         let limits = limits::limits(&mut reader);
-        match (cluster, sealing) {
-            (Some(cluster), Some(sealing)) if reader.errors.is_empty() => Ok(ResolvedConfig {
-                sockets: shell,
+        match (cluster, encryption) {
+            (Some(cluster), Some(encryption)) if reader.errors.is_empty() => Ok(ResolvedConfig {
+                sockets,
                 cluster,
-                encryption: sealing,
+                encryption,
                 data_dir,
                 api,
                 single,
@@ -349,8 +351,7 @@ impl ResolvedConfig {
     }
 }
 
-/// Settings whose change counts at the next start only, of those that are said otherwise than
-/// before.
+/// Changed settings that take effect at the next start only.
 pub(crate) fn changed_settings(before: &Layers, after: &Layers) -> Vec<&'static str> {
     let at_once = ["seed", "key-file", "log-level"];
     let values = |layers: &Layers, name: &str| layers.get(name).map(|said| said.values.clone());
@@ -358,15 +359,17 @@ pub(crate) fn changed_settings(before: &Layers, after: &Layers) -> Vec<&'static 
     SETTINGS.iter().map(|known| known.name).filter(differs).collect()
 }
 
-/// How settings are named in the environment, for the help.
+/// List of environment variables for the help.
 pub(crate) fn environment_help() -> String {
     let of = |known: &super::schema::Setting| match known.kind {
-        SettingKind::List(part) => format!("  {} (many: parted by `{part}`)", environment_name(known.name)),
+        SettingKind::List(separator) => {
+            format!("  {} (several, separated by `{separator}`)", environment_name(known.name))
+        }
         SettingKind::Single | SettingKind::Switch => format!("  {}", environment_name(known.name)),
     };
     let names: Vec<String> = SETTINGS.iter().map(of).collect();
     format!(
-        "Flags count over the environment, that over the file, that over the defaults. In the environment:\n{}",
+        "Flags take precedence over environment variables, these over the file, and the file over the defaults. Variables:\n{}",
         names.join("\n")
     )
 }

@@ -1,4 +1,4 @@
-//! Resolves an address that is given as the name of a host, once at the start.
+//! Resolves an `address` that is a host name, once at the start.
 
 use std::net::{IpAddr, ToSocketAddrs};
 
@@ -7,13 +7,13 @@ use gm_broadcast::runtime::Seed;
 /// A resolver of host names.
 pub(crate) type Resolver<'a> = &'a dyn Fn(&str) -> Result<Vec<IpAddr>, String>;
 
-/// The system's resolver.
+/// Resolves with the operating system.
 pub(crate) fn resolve_by_system(host: &str) -> Result<Vec<IpAddr>, String> {
     let found = (host, 0).to_socket_addrs().map_err(|error| error.to_string())?;
     Ok(found.map(|address| address.ip()).collect())
 }
 
-/// Reads `HOST` or `HOST:PORT`.
+/// Parses `HOST` or `HOST:PORT`.
 pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let with_port = if text.contains(':') { text.to_owned() } else { format!("{text}:1") };
     match with_port.parse() {
@@ -22,22 +22,23 @@ pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     }
 }
 
-/// The only address of a host that other machines reach.
+/// The only address of a host that other machines can reach.
 pub(super) fn resolve_address(host: &str, names: Resolver<'_>) -> Result<IpAddr, String> {
-    let mut found = names(host).map_err(|error| format!("`{host}` is not resolved: {error}. Name the IP"))?;
+    let mut found =
+        names(host).map_err(|error| format!("`{host}` does not resolve: {error}. Give the IP address"))?;
     found.sort_unstable();
     found.dedup();
     let list = |all: &[IpAddr]| all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
-    let afar: Vec<IpAddr> = found.iter().copied().filter(|ip| !ip.is_loopback()).collect();
-    match (&*afar, &*found) {
+    let reachable: Vec<IpAddr> = found.iter().copied().filter(|ip| !ip.is_loopback()).collect();
+    match (&*reachable, &*found) {
         ([ip], _) => Ok(*ip),
         ([], [ip]) if host == "localhost" => Ok(*ip),
-        ([], []) => Err(format!("`{host}` has no address. Name the IP")),
+        ([], []) => Err(format!("`{host}` has no address. Give the IP address")),
         ([], all) => Err(format!(
-            "`{host}` means {}, which only this machine reaches: name the IP by which others reach it",
+            "`{host}` resolves to {}, which only this machine can reach: give the IP address by which other nodes reach it",
             list(all)
         )),
-        (several, _) => Err(format!("`{host}` means several addresses: name one of {}", list(several))),
+        (several, _) => Err(format!("`{host}` resolves to several addresses: give one of {}", list(several))),
     }
 }
 
@@ -62,15 +63,17 @@ mod tests {
     fn a_name_resolves_to_one_reachable_address() {
         let one = |host: &str, texts: &[&str]| resolve_address(host, &|_| Ok(ips(texts)));
         assert_eq!(one("a", &["10.0.0.1", "10.0.0.1"]), Ok(ips(&["10.0.0.1"])[0]));
-        // As some systems have it in /etc/hosts.
+        // Some systems have such an entry in /etc/hosts.
         assert_eq!(one("a", &["127.0.1.1", "10.0.0.1"]), Ok(ips(&["10.0.0.1"])[0]));
-        assert!(one("a", &["127.0.1.1"]).unwrap_err().contains("127.0.1.1, which only this machine reaches"));
+        assert!(
+            one("a", &["127.0.1.1"]).unwrap_err().contains("127.0.1.1, which only this machine can reach")
+        );
         assert_eq!(one("localhost", &["127.0.0.1"]), Ok(ips(&["127.0.0.1"])[0]));
         assert!(one("a", &["10.0.0.2", "10.0.0.1"]).unwrap_err().contains("one of 10.0.0.1, 10.0.0.2"));
         assert!(
             resolve_address("a", &|_| Err("no such name".into()))
                 .unwrap_err()
-                .contains("`a` is not resolved: no such name")
+                .contains("`a` does not resolve: no such name")
         );
     }
 }

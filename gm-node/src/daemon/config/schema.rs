@@ -1,14 +1,14 @@
-//! Every setting of the daemon by its name, which is its flag, its key in a file, and, in another
-//! spelling, its name in the environment. Knows no value.
+//! Table of all settings. The name of a setting is its flag and its key in the file; in upper case with
+//! a prefix it is its environment variable.
 
-/// How often a setting may be said.
+/// Kind of a setting's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SettingKind {
-    /// Once.
+    /// One value.
     Single,
-    /// Often; in the environment parted by this character.
+    /// Several values, separated by this character in the environment.
     List(char),
-    /// Yes or no.
+    /// True or false.
     Switch,
 }
 
@@ -17,7 +17,7 @@ pub(crate) enum SettingKind {
 pub(crate) struct Setting {
     pub(crate) name: &'static str,
     pub(crate) kind: SettingKind,
-    /// What it is if nobody says anything, in words.
+    /// The default, as text.
     pub(crate) default: &'static str,
 }
 
@@ -25,7 +25,7 @@ const fn setting(name: &'static str, kind: SettingKind, default: &'static str) -
     Setting { name, kind, default }
 }
 
-/// All of them, in the order in which they are shown.
+/// All settings, in the order of the output of `check`.
 pub(crate) const SETTINGS: [Setting; 35] = [
     setting("cluster", SettingKind::Single, "(none: refused)"),
     setting("key-file", SettingKind::Single, "(none)"),
@@ -64,25 +64,25 @@ pub(crate) const SETTINGS: [Setting; 35] = [
     setting("key", SettingKind::Single, "(none)"),
 ];
 
-/// How names in the environment begin.
+/// Prefix of environment variables.
 pub(crate) const ENVIRONMENT_PREFIX: &str = "GROUP_MANAGER_";
 
-/// The setting of that name.
+/// Finds a setting by name.
 pub(crate) fn find_setting(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|known| known.name == name)
 }
 
-/// The name of a setting in the environment.
+/// Environment variable of a setting.
 pub(crate) fn environment_name(name: &str) -> String {
     format!("{ENVIRONMENT_PREFIX}{}", name.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// The name that is most like a text, among some.
+/// The name that is most similar to a text.
 pub(crate) fn closest_name<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     names.min_by_key(|name| edit_distance(text, name))
 }
 
-/// How many characters must be put in, taken out or changed to make one text of another.
+/// Levenshtein distance: the number of characters to insert, remove or replace.
 fn edit_distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -1,4 +1,4 @@
-//! Groups and ranges as text: what `join` and `serve` take. Knows nothing of who says it.
+//! Parsers of the values of `join` and `serve`: groups and ranges.
 
 use gm_data::{DEFAULT_PRIORITY, GroupName, KeyRange};
 

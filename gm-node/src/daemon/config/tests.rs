@@ -238,7 +238,7 @@ fn required_settings_have_no_default() {
 fn errors_name_the_place_of_the_setting() {
     let long = format!("--api=unix:/{}", "x".repeat(200)).leak();
     let cases: Vec<(Case, &[&str])> = vec![
-        (file("multicast_ttl = 4"), &["`multicast_ttl`", "no setting", "`multicast-ttl`"]),
+        (file("multicast_ttl = 4"), &["`multicast_ttl`", "not a setting", "`multicast-ttl`"]),
         (file("clutser = 'c'"), &["`clutser`", "`cluster`"]),
         (file("key = 'x'"), &["`key`", "`key-file`"]),
         (file("port = 'x'"), &["`port` in", "`x`"]),
@@ -247,7 +247,7 @@ fn errors_name_the_place_of_the_setting() {
         (file("a b"), &["line 1"]),
         (
             environment("GROUP_MANAGER_MULTICAST_ADRESS", "x"),
-            &["GROUP_MANAGER_MULTICAST_ADDRESS", "no setting"],
+            &["GROUP_MANAGER_MULTICAST_ADDRESS", "not a setting"],
         ),
         (environment("GROUP_MANAGER_PORT", "tcp://10.0.0.1"), &["GROUP_MANAGER_PORT", "tcp://10.0.0.1"]),
         (
@@ -255,7 +255,7 @@ fn errors_name_the_place_of_the_setting() {
             &["GROUP_MANAGER_LEAVE_ON_EXIT", "neither true nor false"],
         ),
         (flags(&["--address", "a host"]), &["--address", "`a host`", "IP:PORT"]),
-        (flags(&["--address", "there"]), &["--address", "`there`", "no such name", "Name the IP"]),
+        (flags(&["--address", "there"]), &["--address", "`there`", "no such name", "Give the IP"]),
         (flags(&["--address", "10.0.0.1:5", "--port", "6"]), &["--address", "--port", "5", "6"]),
         (flags(&["--bind", "x"]), &["--bind", "`x`"]),
         (flags(&["--multicast", "x"]), &["--multicast", "GROUP:PORT"]),

@@ -1,33 +1,32 @@
-//! The head of a request: its first line and its headers. Reads what a client sent, and takes no
-//! byte on trust.
+//! Parser of a request's head: the first line and the headers.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use super::HttpRefusal;
 
-/// Headers of a request, at most.
+/// Maximum number of headers.
 const MAX_HEADERS: usize = 64;
 
-/// What a request says before its body.
+/// Parsed head of a request.
 #[derive(Debug)]
 pub(super) struct RequestHead {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
-    /// Bytes of the body.
+    /// Length of the body in bytes.
     pub(super) length: usize,
-    /// The client sends the body once it is told to.
+    /// The client waits for `100 Continue` before it sends the body.
     pub(super) expects_continue: bool,
-    /// HTTP/1.0: it does not know answers in chunks.
+    /// The client uses HTTP/1.0, which has no chunked answers.
     pub(super) is_http_1_0: bool,
 }
 
 fn bad(why: impl std::fmt::Display) -> HttpRefusal {
-    (StatusCode::BAD_REQUEST, format!("the head of the request is not understood: {why}"))
+    (StatusCode::BAD_REQUEST, format!("invalid head of the request: {why}"))
 }
 
 impl RequestHead {
-    /// Reads a head and its length; nothing if it is not whole yet.
+    /// Parses a head and returns it with its length; `None` if it is incomplete.
     pub(super) fn read(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, HttpRefusal> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
@@ -48,7 +47,7 @@ impl RequestHead {
             all.append(name, HeaderValue::from_bytes(header.value).map_err(bad)?);
         }
         if all.contains_key("transfer-encoding") {
-            let why = "a body is taken with a content-length, and not in chunks".to_owned();
+            let why = "a body needs a content-length, and must not be chunked".to_owned();
             return Err((StatusCode::LENGTH_REQUIRED, why));
         }
         let head = RequestHead {
@@ -65,15 +64,15 @@ impl RequestHead {
     }
 }
 
-/// The length of the body. Several that differ are refused, as nobody knows which one counts.
+/// Returns the length of the body. Different lengths are refused as ambiguous.
 fn body_length(headers: &HeaderMap) -> Result<usize, HttpRefusal> {
     let mut length = None;
     for value in headers.get_all("content-length") {
         let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         let number = digits.and_then(|digits| digits.parse::<usize>().ok());
-        let number = number.ok_or_else(|| bad("the content-length is no number of bytes"))?;
+        let number = number.ok_or_else(|| bad("the content-length is not a number"))?;
         if length.is_some_and(|length| length != number) {
-            return Err(bad("it has two content-lengths"));
+            return Err(bad("it has two different content-lengths"));
         }
         length = Some(number);
     }
@@ -85,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_once_it_is_whole() {
+    fn a_head_is_parsed_once_it_is_complete() {
         let text = b"POST /v1/forget?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\nExpect: 100-Continue\r\n\r\nbody";
         for cut in 0..text.len() - 4 {
             assert!(RequestHead::read(&text[..cut]).unwrap().is_none(), "{cut}");

@@ -1,5 +1,5 @@
-//! How an answer is sent: its head, and its body as a whole or in chunks, each made when the one
-//! before it was taken. Knows nothing of what it says.
+//! Sends an answer: its head, then its body as a whole or in chunks. Each chunk is generated after the
+//! previous one was sent.
 
 use std::io;
 use std::pin::Pin;
@@ -14,27 +14,27 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::stream::{until_closed, write_all};
 
-/// An answer that has no end and whose reader may take its time: it holds one chunk, and what that
-/// takes is bounded elsewhere.
+/// Marks an answer without end, to which the time limit of readers does not apply. It holds one chunk
+/// of limited size.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::daemon) struct EndlessBody;
 
-/// Sends an answer, and ends the connection.
+/// Sends an answer and closes the connection.
 ///
 /// # Errors
-/// The client is gone, or takes nothing for so long; or the body broke off, and the client is told
-/// so by an answer that is not whole.
+/// The client is gone, or read nothing within the time limit; or the body failed, and the client
+/// received an incomplete answer.
 pub(super) async fn send(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     response: Response,
     without_body: bool,
-    is_old: bool,
+    is_http_1_0: bool,
     patience: Duration,
 ) -> io::Result<()> {
     let (parts, body) = response.into_parts();
     let patience = if parts.extensions.get::<EndlessBody>().is_some() { Duration::ZERO } else { patience };
     let length = body.size_hint().exact();
-    let in_chunks = length.is_none() && !is_old;
+    let in_chunks = length.is_none() && !is_http_1_0;
     write_all(stream, &head(&parts, length, in_chunks), patience).await?;
     if !without_body {
         send_body(stream, body, in_chunks, patience).await?;
@@ -42,7 +42,7 @@ pub(super) async fn send(
     std::future::poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await
 }
 
-/// Sends a body, each part of it once the one before it was taken.
+/// Sends a body part by part.
 async fn send_body(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     mut body: Body,
@@ -58,7 +58,7 @@ async fn send_body(
             () = until_closed(stream) => return Err(io::ErrorKind::BrokenPipe.into()),
         };
         match bytes.len() {
-            // The end of all chunks would be one without bytes.
+            // An empty chunk would mark the end.
             0 => {}
             length if in_chunks => {
                 let mut chunk = format!("{length:x}\r\n").into_bytes();
@@ -74,7 +74,7 @@ async fn send_body(
     if in_chunks { write_all(stream, b"0\r\n\r\n", patience).await } else { Ok(()) }
 }
 
-/// The next frame of a body.
+/// Returns the next frame of a body.
 async fn next(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {
     std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
 }

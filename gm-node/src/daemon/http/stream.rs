@@ -1,4 +1,4 @@
-//! Bytes of a connection, with a bound in memory and time. Knows nothing of what they say.
+//! Reads and writes the bytes of a connection, with limits of memory and time.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -9,31 +9,31 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-/// Bytes that are read at once.
+/// Maximum number of bytes of one read.
 const STEP: usize = 4 << 10;
 
-/// Reads what is there, `most` bytes at most, behind what is kept already; 0 at the end of the
-/// connection. While nothing comes it holds no buffer.
+/// Appends at most `max` available bytes to `buffer` and returns their number; 0 at the end of the
+/// connection. It holds no memory while it waits.
 pub(super) async fn read_some(
     stream: &mut (impl AsyncRead + Unpin),
-    kept: &mut Vec<u8>,
-    most: usize,
+    buffer: &mut Vec<u8>,
+    max: usize,
 ) -> io::Result<usize> {
     poll_fn(|context| {
         let mut bytes = [0; STEP];
-        let mut buffer = ReadBuf::new(&mut bytes[..most.min(STEP)]);
-        ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
-        kept.extend_from_slice(buffer.filled());
-        Poll::Ready(Ok(buffer.filled().len()))
+        let mut read = ReadBuf::new(&mut bytes[..max.min(STEP)]);
+        ready!(Pin::new(&mut *stream).poll_read(context, &mut read))?;
+        buffer.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
     })
     .await
 }
 
-/// Returns when the client has ended the connection. What it sends besides is dropped: a connection
-/// has one request.
+/// Returns when the client has closed the connection. Further bytes are dropped: a connection carries
+/// one request.
 pub(super) async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
     poll_fn(|context| {
-        // Whoever sends without end has its turn like all others.
+        // A client that keeps sending must not starve other tasks.
         for _ in 0..8 {
             let mut bytes = [0; STEP];
             let mut buffer = ReadBuf::new(&mut bytes);
@@ -49,8 +49,7 @@ pub(super) async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
     .await;
 }
 
-/// Writes all bytes. The client has to take some again and again within `patience`; without a limit
-/// if that is zero.
+/// Writes all bytes. The client has to read some within each `patience`; zero means no limit.
 pub(super) async fn write_all(
     stream: &mut (impl AsyncWrite + Unpin),
     mut bytes: &[u8],

@@ -139,7 +139,7 @@ async fn a_request_is_answered_without_delay() {
 async fn too_long_and_invalid_requests_are_refused_with_text() {
     let ground = TestServer::new(LONG, 1);
     for (bytes, status, says) in [
-        ("nonsense\r\n\r\n".to_owned(), "400", "not understood"),
+        ("nonsense\r\n\r\n".to_owned(), "400", "invalid head"),
         (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(MAX_HEAD_BYTES)), "431", "longer than 16384 bytes"),
         ("POST /echo HTTP/1.1\r\ncontent-length: 1048577\r\n\r\n".to_owned(), "413", "longer than 1048576"),
         ("POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n".to_owned(), "411", "content-length"),
@@ -153,7 +153,7 @@ async fn too_long_and_invalid_requests_are_refused_with_text() {
 #[tokio::test]
 async fn half_a_request_is_refused_and_silence_is_dropped() {
     let ground = TestServer::new(SLOW, 1);
-    let late = |text: &str| text.starts_with("HTTP/1.1 408 ") && text.contains("did not come in time");
+    let late = |text: &str| text.starts_with("HTTP/1.1 408 ") && text.contains("did not arrive in time");
     assert!(late(&ground.ask("GET /echo HTT").await));
     assert!(late(&ground.ask("POST /echo HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf").await));
     assert_eq!(ground.ask("").await, "");

@@ -1,4 +1,4 @@
-//! What the node says, in the shapes of `gm_node::api`. Knows nothing of routes.
+//! Converts groups, members and results of the node into the shapes of `gm_node::api`.
 
 use gm_clock::NetId;
 use gm_data::{GroupEvent, GroupName, Item, Op, Owner, Version, View};
@@ -14,14 +14,14 @@ pub(super) fn fingerprint(fingerprint: u128) -> String {
 
 pub(super) fn sync(freshness: &Freshness) -> api::SyncInfo {
     let (state, with, since) = match freshness {
-        Freshness::SingleNode => ("single", None, None),
-        Freshness::InSync { with, ago } => ("equal", Some(with), Some(ago)),
-        Freshness::Differs { since } => ("differs", None, Some(since)),
-        Freshness::SoleMember { asked, ago } => ("sole", Some(asked), Some(ago)),
-        Freshness::Unverified => ("unverified", None, None),
+        Freshness::SingleNode => (api::SyncState::Single, None, None),
+        Freshness::InSync { with, ago } => (api::SyncState::Equal, Some(with), Some(ago)),
+        Freshness::Differs { since } => (api::SyncState::Differs, None, Some(since)),
+        Freshness::SoleMember { asked, ago } => (api::SyncState::Sole, Some(asked), Some(ago)),
+        Freshness::Unverified => (api::SyncState::Unverified, None, None),
     };
     api::SyncInfo {
-        state: state.to_owned(),
+        state,
         verified: freshness.is_verified(),
         with: with.map(NetId::to_string),
         seconds: since.map(std::time::Duration::as_secs),
@@ -73,11 +73,10 @@ pub(super) fn item(item: &Item) -> api::ItemInfo {
     api::ItemInfo {
         node: item.member().to_string(),
         op: match item.op() {
-            Op::Add => "add",
-            Op::Get => "get",
-            Op::Rmv => "rmv",
-        }
-        .to_owned(),
+            Op::Add => api::ItemOp::Add,
+            Op::Get => api::ItemOp::Get,
+            Op::Rmv => api::ItemOp::Rmv,
+        },
         start: item.range().start(),
         end: item.range().end(),
         port: item.port(),
@@ -108,7 +107,7 @@ pub(super) fn owner(owner: &Owner) -> api::OwnerInfo {
     }
 }
 
-/// Pieces side by side with the same owners are one.
+/// Segments of the key space; adjacent ones with the same owners are joined.
 pub(super) fn coverage(view: &View) -> impl Iterator<Item = api::CoverageSegment> + '_ {
     let mut pieces = view.coverage().map(|piece| {
         let mut owners: Vec<NetId> = piece.owners.iter().map(|owner| owner.member).collect();
@@ -148,11 +147,10 @@ pub(super) fn write_result(group: &GroupName, written: &CommittedWrite, now: u12
         version: version(written.version),
         fingerprint: fingerprint(now),
         wait: match waited.outcome {
-            WaitOutcome::Satisfied => "satisfied",
-            WaitOutcome::Settled => "settled",
-            WaitOutcome::TimedOut => "timed-out",
-        }
-        .to_owned(),
+            WaitOutcome::Satisfied => api::WaitResult::Satisfied,
+            WaitOutcome::Settled => api::WaitResult::Settled,
+            WaitOutcome::TimedOut => api::WaitResult::TimedOut,
+        },
         members: waited.members,
         acknowledged: waited.acknowledged,
         refused: waited.refused,

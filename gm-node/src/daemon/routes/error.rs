@@ -1,12 +1,12 @@
-//! Why something is refused, as a status and a shape. Knows nothing of routes.
+//! Refusals of the routes: an HTTP status and an [`ApiError`].
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gm_clock::NetId;
 use gm_data::{ChangeError, ForgetError, GroupName};
-use gm_node::handle::NodeError;
-use gm_node::{WriteError, api};
+use gm_node::api::{ApiError, ErrorKind};
+use gm_node::{NodeError, WriteError};
 
 use crate::daemon::config::setting_for;
 
@@ -14,69 +14,67 @@ use crate::daemon::config::setting_for;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RouteError {
     status: StatusCode,
-    kind: &'static str,
+    kind: ErrorKind,
     error: String,
 }
 
 impl RouteError {
-    fn new(status: StatusCode, kind: &'static str, error: impl Into<String>) -> RouteError {
+    fn new(status: StatusCode, kind: ErrorKind, error: impl Into<String>) -> RouteError {
         RouteError { status, kind, error: error.into() }
     }
 
     pub(super) fn usage(error: impl Into<String>) -> RouteError {
-        RouteError::new(StatusCode::BAD_REQUEST, "usage", error)
+        RouteError::new(StatusCode::BAD_REQUEST, ErrorKind::Usage, error)
     }
 
-    /// A request that is not well-formed, or did not come in time.
+    /// Refuses a request that is malformed or incomplete.
     pub(super) fn from_request(status: StatusCode, error: String) -> RouteError {
-        RouteError::new(status, "usage", error)
+        RouteError::new(status, ErrorKind::Usage, error)
     }
 
-    /// More answers are read at the same time than may be.
+    /// Refuses a request because too many long answers are in progress.
     pub(super) fn busy() -> RouteError {
         RouteError::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "bound",
-            "too many long answers are being read, and none of them ended in time: try again",
+            ErrorKind::Limit,
+            "too many long answers are in progress, and none of them ended in time: try again",
         )
     }
 
     pub(super) fn no_such_route() -> RouteError {
         RouteError::new(
             StatusCode::NOT_FOUND,
-            "usage",
-            "there is no such route, or not by this method: is the program that asks of another version?",
+            ErrorKind::Usage,
+            "no such route or method: does the client have another version than the daemon?",
         )
     }
 
-    /// The daemon ends, and the request never reached the node.
+    /// Refuses a write because the daemon is shutting down; the node has not seen it.
     pub(super) fn shutting_down() -> RouteError {
         RouteError::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "refused",
-            "the daemon is shutting down, and nothing was written. Try again when it runs again",
+            ErrorKind::Refused,
+            "the daemon is shutting down; nothing was written. Try again when it is running",
         )
     }
 
-    /// The same failure, with the groups in which the change is done.
+    /// The same refusal, with the groups in which the change was made.
     pub(super) fn with_partial_success(self, others: &str) -> RouteError {
-        RouteError { error: format!("{}. It is done in {others}", self.error), ..self }
+        RouteError { error: format!("{}. The change was made in {others}", self.error), ..self }
     }
 
-    /// Why a member is not forgotten, in a group or in all that are held.
+    /// Refuses to forget a member, in one group or in all hosted groups.
     pub(super) fn from_forget(error: &WriteError, group: Option<&GroupName>) -> RouteError {
         let failure = RouteError::from(error.clone());
         let error = match (error, group) {
             (WriteError::Forget(ForgetError::Unknown { member }), None) => {
-                format!(
-                    "nothing is known of {member} in any group that is held here: see `groups` and `members`"
-                )
+                format!("{member} is unknown in all groups that this node hosts: see `groups` and `members`")
             }
             (WriteError::Forget(ForgetError::Unknown { member }), Some(group)) => {
-                format!("nothing is known of {member} in {group}: see `members {group}`")
+                format!("{member} is unknown in {group}: see `members {group}`")
             }
             (WriteError::Forget(ForgetError::Already { member }), Some(group)) => {
-                format!("{member} is forgotten already in {group}")
+                format!("{member} was forgotten in {group} before")
             }
             (_, Some(group)) => format!("{group}: {}", failure.error),
             (_, None) => return failure,
@@ -84,17 +82,17 @@ impl RouteError {
         RouteError { error, ..failure }
     }
 
-    /// A group that is not held; a member of it, if one is known.
+    /// Refuses to read a group that is not hosted, and names a member of it if one is known.
     pub(super) fn unknown_group(group: &GroupName, contact: Option<NetId>) -> RouteError {
         let error = match contact {
             Some(contact) => format!(
-                "nothing is held of the group {group:?}: this node is not a member of it. Join it, or ask {contact}, which is one"
+                "this node does not host the group {group:?}: join it, or ask {contact}, which is a member"
             ),
             None => {
-                format!("nothing is held of the group {group:?}, and no node is known that is in it: join it")
+                format!("this node does not host the group {group:?}, and knows no member of it: join it")
             }
         };
-        RouteError::new(StatusCode::NOT_FOUND, "unknown-group", error)
+        RouteError::new(StatusCode::NOT_FOUND, ErrorKind::UnknownGroup, error)
     }
 }
 
@@ -102,26 +100,24 @@ impl From<WriteError> for RouteError {
     fn from(error: WriteError) -> RouteError {
         let (status, kind) = match &error {
             WriteError::Change(ChangeError::IdentityConflict { .. }) => {
-                (StatusCode::CONFLICT, "identity-conflict")
+                (StatusCode::CONFLICT, ErrorKind::IdentityConflict)
             }
-            WriteError::Change(_) | WriteError::Forget(_) => (StatusCode::CONFLICT, "refused"),
-            WriteError::ReservedName { .. } => (StatusCode::BAD_REQUEST, "usage"),
-            WriteError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage"),
-            WriteError::UnknownGroup { .. } => (StatusCode::NOT_FOUND, "unknown-group"),
-            WriteError::LimitReached { .. } => (StatusCode::INSUFFICIENT_STORAGE, "bound"),
+            WriteError::Change(_) | WriteError::Forget(_) => (StatusCode::CONFLICT, ErrorKind::Refused),
+            WriteError::ReservedName { .. } => (StatusCode::BAD_REQUEST, ErrorKind::Usage),
+            WriteError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, ErrorKind::Storage),
+            WriteError::UnknownGroup { .. } => (StatusCode::NOT_FOUND, ErrorKind::UnknownGroup),
+            WriteError::LimitReached { .. } => (StatusCode::INSUFFICIENT_STORAGE, ErrorKind::Limit),
         };
         let error = match &error {
-            // Only `priority +N` of a range that is not served lacks a port.
+            // The only change without a port is `priority +N` of a range that is not served.
             WriteError::Change(ChangeError::NoPort { range }) => format!(
-                "the range {range} is not served here, so it has no priority. Serve it with `serve` and a port, or name a range exactly as it is served"
+                "the range {range} is not served here, so it has no priority. Serve it with `serve` and a port, or give a range exactly as it is served"
             ),
-            // Here the bounds have other names, or none.
-            WriteError::LimitReached { what, max: most, limit: bound, remedy: else_way } => {
-                match setting_for(bound) {
-                    Some(setting) => format!("{what}: at most {most}; raise `{setting}`, or {else_way}"),
-                    None => format!("{what}: at most {most}; {else_way}"),
-                }
-            }
+            // The settings of the daemon have other names than the fields of `NodeLimits`.
+            WriteError::LimitReached { what, max, limit, remedy } => match setting_for(limit) {
+                Some(setting) => format!("{what}: at most {max}; raise `{setting}`, or {remedy}"),
+                None => format!("{what}: at most {max}; {remedy}"),
+            },
             error => error.to_string(),
         };
         RouteError::new(status, kind, error)
@@ -135,8 +131,8 @@ impl From<NodeError> for RouteError {
             NodeError::Stopped => RouteError::shutting_down(),
             NodeError::Unknown => RouteError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "unknown",
-                "the daemon ended before its storage confirmed the write: it is not known whether the write stands. Look with `topology` when it runs again",
+                ErrorKind::Unknown,
+                "the daemon ended before its storage confirmed the write: the write may or may not stand. Check with `topology` when the daemon runs again",
             ),
         }
     }
@@ -145,6 +141,6 @@ impl From<NodeError> for RouteError {
 impl IntoResponse for RouteError {
     fn into_response(self) -> Response {
         let RouteError { status, kind, error } = self;
-        (status, Json(api::ApiError { error, kind: kind.to_owned() })).into_response()
+        (status, Json(ApiError { error, kind })).into_response()
     }
 }

@@ -1,5 +1,5 @@
-//! What a request says: the group of its path, its query, its order. Whatever cannot be understood
-//! is refused in the shape of every refusal.
+//! Extractors: the group in the path, the query and the body of a request. Parse errors become
+//! refusals of the API.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 
 use super::RouteError;
 
-/// The group of a name.
+/// Parses the name of a group.
 pub(super) fn parse_group_name(text: &str) -> Result<GroupName, RouteError> {
-    GroupName::new(text).map_err(|error| RouteError::usage(format!("the group's name: {error}")))
+    GroupName::new(text).map_err(|error| RouteError::usage(format!("invalid group name: {error}")))
 }
 
-/// The group of the path.
+/// Group named in the path.
 pub(super) struct GroupPath(pub(super) GroupName);
 
 impl<S: Send + Sync> FromRequestParts<S> for GroupPath {
@@ -27,7 +27,7 @@ impl<S: Send + Sync> FromRequestParts<S> for GroupPath {
     }
 }
 
-/// The query.
+/// Parsed query.
 pub(super) struct QueryParams<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
@@ -35,11 +35,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<QueryParams<T>, RouteError> {
         let query = Query::<T>::from_request_parts(parts, state).await;
-        query.map(|Query(asked)| QueryParams(asked)).map_err(|error| RouteError::usage(error.body_text()))
+        query.map(|Query(params)| QueryParams(params)).map_err(|error| RouteError::usage(error.body_text()))
     }
 }
 
-/// The order; an empty body is the order with nothing said.
+/// Parsed body; an empty body stands for `{}`.
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
@@ -49,9 +49,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         let body = Bytes::from_request(request, state).await;
         let body = body.map_err(|error| RouteError::usage(error.body_text()))?;
         let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
-        let order = serde_json::from_slice(text);
-        order
-            .map(JsonBody)
-            .map_err(|error| RouteError::usage(format!("the order is not understood: {error}")))
+        let parsed = serde_json::from_slice(text);
+        parsed.map(JsonBody).map_err(|error| RouteError::usage(format!("invalid request body: {error}")))
     }
 }

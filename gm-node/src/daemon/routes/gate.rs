@@ -1,5 +1,5 @@
 //! The gate in front of the routes that write. While it is open, it counts the writes in progress.
-//! Once it is closed, it refuses a write before the node sees it: so the refusal is true, and
+//! Once it is closed, it refuses writes before they reach the node, so a refusal guarantees that
 //! nothing was written.
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ struct WriteInProgress(Gate);
 impl Gate {
     /// Refuses writes from now on.
     pub(crate) fn close(&self) {
-        self.0.send_modify(|standing| standing.is_closed = true);
+        self.0.send_modify(|state| state.is_closed = true);
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -38,14 +38,14 @@ impl Gate {
 
     /// Waits until no write is in progress.
     pub(crate) async fn until_empty(&self) {
-        // It cannot fail while we hold the sender.
-        let _ = self.0.subscribe().wait_for(|standing| standing.in_progress == 0).await;
+        // This cannot fail while the sender exists.
+        let _ = self.0.subscribe().wait_for(|state| state.in_progress == 0).await;
     }
 
     fn enter(&self) -> Option<WriteInProgress> {
-        let is_in = self.0.send_if_modified(|standing| {
-            standing.in_progress += usize::from(!standing.is_closed);
-            !standing.is_closed
+        let is_in = self.0.send_if_modified(|state| {
+            state.in_progress += usize::from(!state.is_closed);
+            !state.is_closed
         });
         is_in.then(|| WriteInProgress(self.clone()))
     }
@@ -53,7 +53,7 @@ impl Gate {
 
 impl Drop for WriteInProgress {
     fn drop(&mut self) {
-        self.0.0.send_modify(|standing| standing.in_progress -= 1);
+        self.0.0.send_modify(|state| state.in_progress -= 1);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Routes that read: each asks for a snapshot and shapes it beside the node. Changes nothing.
+//! Routes that read. Each takes a snapshot from the node and formats it outside the node's task.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,17 +17,17 @@ use super::{App, RouteError, convert, peer};
 type Answer<T> = Result<Json<T>, RouteError>;
 type AppState = State<Arc<App>>;
 
-/// The longest time for which a read waits until its group was compared: a day.
+/// Maximum time that a read with `fresh` may wait.
 const MAX_FRESH_WAIT: Duration = Duration::from_secs(86_400);
-/// How often it is looked meanwhile.
+/// Interval of checks while it waits.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The state of a group and how far it was compared, or that it is not held. With `fresh`, in
-/// milliseconds, it is waited so long until the group was compared with another holder.
+/// Returns a view of a group and its freshness. With `fresh`, in milliseconds, it waits up to that
+/// time until the group was compared with another host.
 async fn view(app: &App, group: &GroupName, fresh: Option<u64>) -> Result<(View, Freshness), RouteError> {
     let until = Instant::now() + fresh.map_or(Duration::ZERO, Duration::from_millis).min(MAX_FRESH_WAIT);
     loop {
-        let Some((view, freshness)) = app.service.view_with_freshness(group).await? else {
+        let Some((view, freshness)) = app.node.view_with_freshness(group).await? else {
             return Err(not_hosted(app, group).await);
         };
         if freshness.is_verified() || Instant::now() >= until {
@@ -37,36 +37,36 @@ async fn view(app: &App, group: &GroupName, fresh: Option<u64>) -> Result<(View,
     }
 }
 
-/// That a group is not held, and who is in it.
+/// Refusal for a group that is not hosted, with a member of it.
 async fn not_hosted(app: &App, group: &GroupName) -> RouteError {
-    let known = app.service.groups().await.unwrap_or_default();
+    let known = app.node.groups().await.unwrap_or_default();
     let contact = known.into_iter().find(|(name, _)| name == group).and_then(|(_, contact)| contact);
     RouteError::unknown_group(group, contact)
 }
 
 /// `GET /v1/groups`.
 pub(super) async fn groups(State(app): AppState) -> Answer<Vec<api::GroupInfo>> {
-    let held = app.service.status().await?.groups;
-    let others = app.service.groups().await?;
+    let hosted = app.node.status().await?.groups;
+    let others = app.node.groups().await?;
     let others = others.iter().filter_map(|(name, contact)| Some(convert::contact_group(name, (*contact)?)));
-    let mut all: Vec<api::GroupInfo> = held.iter().map(convert::hosted_group).chain(others).collect();
+    let mut all: Vec<api::GroupInfo> = hosted.iter().map(convert::hosted_group).chain(others).collect();
     all.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Json(all))
 }
 
 /// `GET /v1/groups/{g}`.
 pub(super) async fn group(State(app): AppState, GroupPath(group): GroupPath) -> Answer<api::GroupInfo> {
-    if let Some(status) = app.service.group_status(&group).await? {
+    if let Some(status) = app.node.group_status(&group).await? {
         return Ok(Json(convert::hosted_group(&status)));
     }
-    let known = app.service.groups().await?;
+    let known = app.node.groups().await?;
     match known.into_iter().find(|(name, _)| *name == group) {
         Some((name, Some(contact))) => Ok(Json(convert::contact_group(&name, contact))),
         _ => Err(RouteError::unknown_group(&group, None)),
     }
 }
 
-/// How long a read waits until its group was compared, in milliseconds; nothing if not at all.
+/// Query with the time in milliseconds to wait for a comparison with another host.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FreshQuery {
@@ -92,7 +92,7 @@ pub(super) async fn members(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TopologyQuery {
-    op: Option<String>,
+    op: Option<api::ItemOp>,
     fresh: Option<u64>,
 }
 
@@ -103,11 +103,11 @@ pub(super) async fn topology(
     QueryParams(wanted): QueryParams<TopologyQuery>,
     form: ListFormat,
 ) -> Result<Response, RouteError> {
-    let op = match wanted.op.as_deref() {
+    let op = match wanted.op {
         None => None,
-        Some("add") => Some(Op::Add),
-        Some("get") => Some(Op::Get),
-        Some(other) => return Err(RouteError::usage(format!("op `{other}` is neither add nor get"))),
+        Some(api::ItemOp::Add) => Some(Op::Add),
+        Some(api::ItemOp::Get) => Some(Op::Get),
+        Some(api::ItemOp::Rmv) => return Err(RouteError::usage("`op` is neither add nor get")),
     };
     let (view, freshness) = view(&app, &group, wanted.fresh).await?;
     let (group, sync) = (group.to_string(), convert::sync(&freshness));
@@ -129,9 +129,9 @@ pub(super) async fn coverage(
     let (view, freshness) = view(&app, &group, fresh).await?;
     let sync = convert::sync(&freshness);
     stream_list(&app, form, move |out| {
-        // It stands before the pieces, so they are walked twice.
-        let least = view.redundancy().keys().next().copied().unwrap_or(0);
-        out.head(&api::Coverage { sync, min_owners: least, segments: Vec::new() })?;
+        // The minimum precedes the segments, so they are traversed twice.
+        let min_owners = view.redundancy().keys().next().copied().unwrap_or(0);
+        out.head(&api::Coverage { sync, min_owners, segments: Vec::new() })?;
         convert::coverage(&view).try_for_each(|piece| out.item(&piece))
     })
     .await
@@ -161,7 +161,7 @@ pub(super) async fn locate(
             })?;
             range.start()
         }
-        _ => return Err(RouteError::usage("say which key: ?key=K or ?bytes=TEXT")),
+        _ => return Err(RouteError::usage("name the key: ?key=K or ?bytes=TEXT")),
     };
     let (view, freshness) = view(&app, &group, sought.fresh).await?;
     let sync = convert::sync(&freshness);
@@ -174,6 +174,6 @@ pub(super) async fn locate(
 
 /// `GET /v1/peers`.
 pub(super) async fn peers(State(app): AppState) -> Answer<Vec<api::PeerInfo>> {
-    let (me, peers) = (app.service.my_id(), app.service.peers().await?);
+    let (me, peers) = (app.node.my_id(), app.node.peers().await?);
     Ok(Json(peers.iter().map(|(node, status)| peer::peer(me, *node, status)).collect()))
 }

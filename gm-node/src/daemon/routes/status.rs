@@ -1,4 +1,4 @@
-//! How the daemon stands, and what an operator should look at. Changes nothing.
+//! Route of the daemon's status, with its warnings.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use crate::daemon::config::{NO_DISCOVERY, limit_text};
 
 /// `GET /v1/status`.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::DaemonStatus>, RouteError> {
-    let standing = app.service.status().await?;
-    let found = app.service.network().await?;
+    let status = app.node.status().await?;
+    let found = app.node.network().await?;
     let keys = app.concerns.keys();
     let uptime = app.started_at.elapsed().as_secs();
     let multicast = app.multicast();
-    let mut warnings = warnings(&app, &standing, found.alive);
+    let mut warnings = warnings(&app, &status, found.alive);
     warnings.extend(multicast.warning(found.near));
-    warnings.extend(network::warnings(standing.me, uptime, &found));
+    warnings.extend(network::warnings(status.me, uptime, &found));
     Ok(Json(api::DaemonStatus {
-        node: standing.me.to_string(),
+        node: status.me.to_string(),
         cluster: app.cluster.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime,
         data_dir: app.data_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned()),
-        storage: standing.health.storage_error.clone(),
+        storage: status.health.storage_error.clone(),
         sealed: keys.is_some(),
         key: keys.as_ref().map(|keys| keys.sealing.clone()),
         other_keys: keys.map(|keys| keys.others).unwrap_or_default(),
@@ -38,73 +38,76 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Daem
         seeds: found.seeds.iter().map(network::seed).collect(),
         unauthenticated: network::unauthenticated(&found),
         incomplete: network::incomplete(&found),
-        address_conflict: standing.health.has_address_conflict(),
-        groups: standing.groups.iter().map(convert::hosted_group).collect(),
-        known_groups: standing.known_groups,
+        address_conflict: status.health.has_address_conflict(),
+        groups: status.groups.iter().map(convert::hosted_group).collect(),
+        known_groups: status.known_groups,
     }))
 }
 
-fn warnings(app: &App, standing: &NodeStatus, alive: usize) -> Vec<String> {
+fn warnings(app: &App, status: &NodeStatus, alive: usize) -> Vec<String> {
     let mut all = app.warnings.clone();
     all.retain(|warning| warning != NO_DISCOVERY || (alive == 0 && !app.is_single));
     if app.is_single && alive > 0 {
-        all.push("`single` is set and other nodes are there: waits and reads do not ask for them. Start without `single`".to_owned());
+        all.push("`single` is set, but there are other nodes, which waits and reads ignore: start without `single`".to_owned());
     }
     all.extend(app.concerns.warnings());
-    let facts = &standing.health;
-    if let Some(why) = &facts.storage_error {
-        all.push(format!("the storage fails, and writes are refused: {why}"));
+    let health = &status.health;
+    if let Some(why) = &health.storage_error {
+        all.push(format!("the storage fails, so writes are refused: {why}"));
     }
-    if let Some(why) = &facts.storage_doubt {
-        let lacked: Vec<&str> = facts.incomplete_groups.iter().map(gm_data::GroupName::as_str).collect();
-        let found =
-            if lacked.is_empty() { String::new() } else { format!(" It did in {}.", lacked.join(", ")) };
+    if let Some(why) = &health.storage_doubt {
+        let incomplete: Vec<&str> = health.incomplete_groups.iter().map(gm_data::GroupName::as_str).collect();
+        let found = if incomplete.is_empty() {
+            String::new()
+        } else {
+            format!(" Writes are missing in {}.", incomplete.join(", "))
+        };
         all.push(format!(
-            "the storage may lack what it reported as stored before this start: {why}.{found} Look at what this node serves with `topology`, and say again what is missing"
+            "the storage may lack what it reported as stored before this start: {why}.{found} Check with `topology` what this node serves, and write again what is missing"
         ));
     }
-    if facts.has_address_conflict() {
-        all.push(
-            "another node uses this address: stop one of the two, or give it another `address`".to_owned(),
-        );
+    if health.has_address_conflict() {
+        all.push("another node uses this address: stop one of them, or give it another `address`".to_owned());
     }
-    for group in &standing.groups {
+    for group in &status.groups {
         let Some(conflict) = group.conflict else { continue };
-        let by = conflict.reported_by.map_or_else(String::new, |node| format!(" (last shown by {node})"));
+        let by = conflict.reported_by.map_or_else(String::new, |node| format!(" (last reported by {node})"));
         all.push(format!(
-            "{}: another node writes under this address{by}, and nothing is written until it was silent for {} s more: stop one of the two, or give it another `address`. Then `resume` ends the pause at once",
+            "{}: another node writes under this node's address{by}, so this node's writes are paused until {} s pass without it: stop one of them, or give it another `address`. Then `resume` ends the pause at once",
             group.name,
             conflict.pause_millis.div_ceil(1_000)
         ));
     }
-    for group in &facts.beyond_horizon {
+    for group in &health.beyond_horizon {
         all.push(format!(
-            "{group}: somebody who has the key wrote a record of this node at the end of its range; this node came back below it, and others drop it. No node does so by itself: look for what did, and change the key"
+            "{group}: a process that has the key wrote a record of this node with a version beyond the horizon, which no correct node does. This node has evicted it and published its own record again. Find that process, and change the key"
         ));
     }
-    for group in standing.groups.iter().filter(|group| group.is_near_limit) {
+    for group in status.groups.iter().filter(|group| group.is_near_limit) {
         all.push(format!(
-            "{}: {} records, {} of them of forgotten members, which count: nearly as many as may be (`max-records`). `purge` drops those of the forgotten",
+            "{}: {} records, {} of them of forgotten members, are close to the limit (`max-records`). `purge` drops those of forgotten members",
             group.name, group.records, group.former
         ));
     }
     let is_full = |name: &gm_data::GroupName| {
-        standing.groups.iter().any(|group| group.name == *name && group.is_at_limit)
+        status.groups.iter().any(|group| group.name == *name && group.is_at_limit)
     };
-    for (group, bound) in facts.limited_groups.iter().filter(|(group, _)| is_full(group)) {
+    for (group, limit) in health.limited_groups.iter().filter(|(group, _)| is_full(group)) {
         all.push(format!(
-            "{group}: there is more than this node takes ({}): newcomers are kept out, and the picture of it here is not whole",
-            limit_text(bound)
+            "{group}: a limit is reached ({}), so this node does not accept new members or ranges, and its state of the group is incomplete",
+            limit_text(limit)
         ));
     }
-    if let Some(most) = standing.name_limit_reached {
+    if let Some(max) = status.name_limit_reached {
         all.push(format!(
-            "{most} names of groups that this node is not in are known, as many as may be (`max-known-groups`): those confirmed least recently make room for others, and `groups` does not list all. Joining a group does not depend on it"
+            "this node knows the names of {max} groups that it does not host, which is the limit (`max-known-groups`): new names replace those confirmed least recently, so `groups` does not list all. Joining a group still works"
         ));
     }
-    if facts.forgotten_unseen > 0 {
-        let items = facts.forgotten_unseen;
-        all.push(format!("{items} ranges were lost because whoever forgot their member had not seen them"));
+    if health.forgotten_unseen > 0 {
+        let items = health.forgotten_unseen;
+        all.push(format!(
+            "{items} ranges were lost because their member was forgotten by a node that had not received them"
+        ));
     }
     all
 }

@@ -1,6 +1,5 @@
-//! Answers that are as long as the state of a group: made beside the node, from a state that stays
-//! as it is, a piece at a time as the client takes them. So neither the node nor memory holds one
-//! of them whole. Knows nothing of what they say.
+//! Streams long answers: each is generated from a snapshot, outside the node's task, one chunk at a
+//! time as the client reads. So a long answer neither delays the node nor is in memory as a whole.
 
 use std::io::{self, ErrorKind, Write};
 use std::pin::Pin;
@@ -21,12 +20,12 @@ use tokio::time::timeout;
 
 use super::{App, RouteError};
 
-/// Answers that are made and sent at one time; those of lists are made by a thread of their own.
+/// Maximum number of long answers in progress. Each streamed list uses a thread.
 const MAX_ANSWERS: usize = 64;
-/// Bytes of a piece, about.
+/// Approximate size of a chunk.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The room for such answers.
+/// Slots for long answers.
 #[derive(Clone, Debug)]
 pub(super) struct AnswerSlots {
     permits: Arc<Semaphore>,
@@ -34,23 +33,23 @@ pub(super) struct AnswerSlots {
 }
 
 impl AnswerSlots {
-    /// For a place it is waited so long.
-    pub(super) fn new(patience: Duration) -> AnswerSlots {
-        AnswerSlots { permits: Arc::new(Semaphore::new(MAX_ANSWERS)), wait_timeout: patience }
+    /// Creates the slots. A request waits up to `wait_timeout` for one.
+    pub(super) fn new(wait_timeout: Duration) -> AnswerSlots {
+        AnswerSlots { permits: Arc::new(Semaphore::new(MAX_ANSWERS)), wait_timeout }
     }
 
     async fn acquire(&self) -> Result<OwnedSemaphorePermit, RouteError> {
-        let place = timeout(self.wait_timeout, Arc::clone(&self.permits).acquire_owned()).await;
-        place.ok().and_then(Result::ok).ok_or_else(RouteError::busy)
+        let permit = timeout(self.wait_timeout, Arc::clone(&self.permits).acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or_else(RouteError::busy)
     }
 }
 
-/// How the client wants it.
+/// Format of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ListFormat {
-    /// As one value.
+    /// One JSON value.
     Json,
-    /// The value with an empty list, and what belongs into the list after it, each on a line.
+    /// The value with an empty list, then each entry of the list on its own line.
     JsonLines,
 }
 
@@ -69,15 +68,15 @@ impl<S: Send + Sync> FromRequestParts<S> for ListFormat {
     }
 }
 
-/// Answers with what `make` writes.
+/// Answers with the output of `make`.
 pub(super) async fn stream_list(
     app: &App,
     form: ListFormat,
     make: impl FnOnce(&mut ListWriter<ChunkSender>) -> io::Result<()> + Send + 'static,
 ) -> Result<Response, RouteError> {
-    let (pieces, body) = chunk_channel(app.answer_slots.acquire().await?);
+    let (chunks, body) = chunk_channel(app.answer_slots.acquire().await?);
     tokio::task::spawn_blocking(move || {
-        let mut out = ListWriter::new(pieces, form);
+        let mut out = ListWriter::new(chunks, form);
         let made = make(&mut out).and_then(|()| out.end());
         out.to.end(made);
     });
@@ -85,21 +84,21 @@ pub(super) async fn stream_list(
     Ok(([(CONTENT_TYPE, form)], Body::new(body)).into_response())
 }
 
-/// The middleware of routes whose answers are made whole: each holds a place until it is sent, so
-/// that few are in memory at one time.
+/// Middleware of routes whose answers are generated as a whole: each answer holds a slot until it is
+/// sent, which limits their memory.
 pub(super) async fn limit_answers(
     State(lists): State<AnswerSlots>,
     request: Request,
     next: Next,
 ) -> Result<Response, RouteError> {
-    let place = lists.acquire().await?;
+    let permit = lists.acquire().await?;
     let mut response = next.run(request).await;
-    // It goes with the head of the answer, which is dropped when all of it is sent.
-    response.extensions_mut().insert(Arc::new(place));
+    // The head of the answer holds the permit, and is dropped when the answer was sent.
+    response.extensions_mut().insert(Arc::new(permit));
     Ok(response)
 }
 
-/// Where an answer is written: first its head, then what is in its list.
+/// Writes an answer: first its head, then the entries of its list.
 #[derive(Debug)]
 pub(super) struct ListWriter<W> {
     to: W,
@@ -112,7 +111,7 @@ impl<W: Write> ListWriter<W> {
         ListWriter { to, form, is_first: true }
     }
 
-    /// The answer with an empty list, which has to be its last field.
+    /// Writes the answer with an empty list, which must be its last field.
     pub(super) fn head(&mut self, head: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string(head)?;
         match self.form {
@@ -124,7 +123,7 @@ impl<W: Write> ListWriter<W> {
         }
     }
 
-    /// One more in the list.
+    /// Writes an entry of the list.
     pub(super) fn item(&mut self, item: &impl Serialize) -> io::Result<()> {
         if self.form == ListFormat::Json && !std::mem::take(&mut self.is_first) {
             self.to.write_all(b",")?;
@@ -141,17 +140,17 @@ impl<W: Write> ListWriter<W> {
     }
 }
 
-/// A part of the body, or that it ends here. A maker that breaks down says neither.
+/// A chunk of the body, or its end. A generator that panics sends neither.
 type Chunk = io::Result<Option<Bytes>>;
 
-/// What is written and not taken yet: one piece that is being filled, and one that waits.
+/// Collects output into chunks. At most one chunk is being filled and one waits to be sent.
 #[derive(Debug)]
 pub(super) struct ChunkSender {
     filling: Vec<u8>,
     full: mpsc::Sender<Chunk>,
 }
 
-/// The body that takes the pieces. It holds its place until it is taken or dropped.
+/// Body made of the chunks. It holds its slot until it was sent or dropped.
 struct ChunkBody(mpsc::Receiver<Chunk>, #[allow(dead_code)] OwnedSemaphorePermit);
 
 fn chunk_channel(permit: OwnedSemaphorePermit) -> (ChunkSender, ChunkBody) {
@@ -160,9 +159,9 @@ fn chunk_channel(permit: OwnedSemaphorePermit) -> (ChunkSender, ChunkBody) {
 }
 
 impl ChunkSender {
-    /// Ends the body. That it was not made whole, the client is told by an answer that breaks off.
+    /// Ends the body. If `made` is an error, the answer breaks off, so that the client notices.
     fn end(&self, made: io::Result<()>) {
-        // If it is gone, nobody has to be told.
+        // Sending fails if the client is gone.
         let _ = self.full.blocking_send(made.map(|()| None));
     }
 }
@@ -208,7 +207,7 @@ mod tests {
 
     fn written(form: ListFormat, count: u32) -> String {
         let mut out = ListWriter::new(Vec::new(), form);
-        let sync = api::SyncInfo { state: "single".into(), verified: true, with: None, seconds: None };
+        let sync = api::SyncInfo { state: api::SyncState::Single, verified: true, with: None, seconds: None };
         out.head(&api::Coverage { sync, min_owners: 0, segments: Vec::new() }).unwrap();
         for start in 0..count {
             out.item(&api::CoverageSegment { start, end: start, owners: vec![] }).unwrap();
@@ -255,21 +254,21 @@ mod tests {
     #[tokio::test]
     async fn no_chunk_is_made_ahead_of_a_slow_client() {
         let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        let (mut pieces, body) = chunk_channel(permit);
-        let (tell, told) = std::sync::mpsc::channel();
+        let (mut chunks, body) = chunk_channel(permit);
+        let (report, reports) = std::sync::mpsc::channel();
         let maker = tokio::task::spawn_blocking(move || {
             loop {
                 let line = [7; CHUNK_BYTES];
-                pieces.write_all(&line).map_err(|error| error.kind())?;
-                let _ = tell.send(());
+                chunks.write_all(&line).map_err(|error| error.kind())?;
+                let _ = report.send(());
             }
             #[allow(unreachable_code)]
             Ok::<(), ErrorKind>(())
         });
-        // One piece waits to be taken, and the second finds no place.
-        told.recv().unwrap();
+        // One chunk waits to be sent; the second blocks.
+        reports.recv().unwrap();
         drop(body);
         assert_eq!(maker.await.unwrap(), Err(ErrorKind::BrokenPipe));
-        assert!(told.iter().count() <= 1);
+        assert!(reports.iter().count() <= 1);
     }
 }

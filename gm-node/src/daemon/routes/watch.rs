@@ -1,5 +1,5 @@
-//! Watching a group: one change a line, for as long as somebody reads. Who reads slowly holds up
-//! nobody: the next lines are made when the last ones were taken.
+//! Route of a watch: streams the changes of a group, one per line. The next lines are generated only
+//! after the previous ones were sent, so a slow reader delays nothing and needs no queue.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -21,9 +21,9 @@ use super::extract::GroupPath;
 use super::{App, RouteError, convert};
 use crate::daemon::http::EndlessBody;
 
-/// Changes that are told at once: what a slow watcher holds, besides what the system holds for it.
+/// Maximum number of changes generated at once, which bounds the memory for a slow reader.
 const MAX_CHANGES: usize = 32;
-/// A watcher that has all changes is told more no sooner: what changes meanwhile comes together.
+/// Minimum interval between two parts once all changes were sent, so that changes are batched.
 const MIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// `GET /v1/groups/{g}/watch`.
@@ -31,19 +31,18 @@ pub(super) async fn watch(
     State(app): State<Arc<App>>,
     GroupPath(group): GroupPath,
 ) -> Result<Response, RouteError> {
-    let watch = app.service.watch(&group).await?;
+    let watch = app.node.watch(&group).await?;
     let body = Body::new(ChangeLines(Some(Box::pin(next_lines(watch, Instant::now())))));
     let mut response = ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response();
     response.extensions_mut().insert(EndlessBody);
     Ok(response)
 }
 
-/// The watch after some lines, from when on it is asked for more, and the lines; nothing at the end
-/// of it.
+/// The watcher, the time of the next step, and the lines of this one; `None` at the end.
 type WatchStep = Option<(Watcher, Instant, Bytes)>;
 type PendingStep = Pin<Box<dyn Future<Output = WatchStep> + Send>>;
 
-/// Waits for what changes, until the node has ended.
+/// Waits for changes and formats them. Returns `None` when the node has ended.
 async fn next_lines(mut watch: Watcher, from: Instant) -> WatchStep {
     sleep_until(from).await;
     let (changes, is_all): (Vec<api::GroupChange>, bool) = match watch.next_part(MAX_CHANGES).await {
@@ -63,12 +62,12 @@ async fn next_lines(mut watch: Watcher, from: Instant) -> WatchStep {
     Some((watch, next, text.into()))
 }
 
-/// Lines as the body of an answer: made when they are asked for.
+/// Body of the answer, whose lines are generated on demand.
 struct ChangeLines(Option<PendingStep>);
 
 impl fmt::Debug for ChangeLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines").finish_non_exhaustive()
+        f.debug_struct("ChangeLines").finish_non_exhaustive()
     }
 }
 
@@ -80,10 +79,10 @@ impl hyper::body::Body for ChangeLines {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(telling) = &mut self.0 else { return Poll::Ready(None) };
-        let told = ready!(telling.as_mut().poll(context));
+        let Some(step) = &mut self.0 else { return Poll::Ready(None) };
+        let next = ready!(step.as_mut().poll(context));
         self.0 = None;
-        Poll::Ready(told.map(|(watch, from, text)| {
+        Poll::Ready(next.map(|(watch, from, text)| {
             self.0 = Some(Box::pin(next_lines(watch, from)));
             Ok(Frame::data(text))
         }))
