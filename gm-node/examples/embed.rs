@@ -1,4 +1,5 @@
-//! Three nodes in one process on a simulated network: one serves all keys, and all of them locate it.
+//! Three nodes in one process on a simulated network: one serves all keys, and all of them locate
+//! it.
 
 #![allow(clippy::print_stdout, clippy::expect_used)] // An example prints, and its settings are constants.
 

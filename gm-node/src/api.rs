@@ -14,13 +14,13 @@
 //! POST /v1/groups/{g}/join               JoinRequest   -> [WriteResult]
 //! POST /v1/groups/{g}/leave              LeaveRequest  -> [WriteResult]
 //! POST /v1/groups/{g}/change             ChangeRequest -> [WriteResult]
-//! POST /v1/groups/{g}/resume             LeaveRequest  -> [WriteResult]  ends the pause after an identity conflict
+//! POST /v1/groups/{g}/resume             LeaveRequest  -> [WriteResult]  after an identity conflict
 //! POST /v1/groups/{g}/purge              PurgeRequest  -> PurgeResult
 //! POST /v1/forget                        ForgetRequest -> [WriteResult]
 //! ```
 //! `{g}` is the group's name, percent-encoded. `members`, `topology`, `coverage` and `locate` take
 //! `fresh=MILLISECONDS`: the daemon answers once the group was compared with another host, or when
-//! that time is over; the `sync` of the answer tells which.
+//! that time is over; the `sync` of the answer shows which.
 //!
 //! A refused request is answered with an [`ApiError`] and one of these statuses: 400 for a request
 //! that cannot be parsed, 404 for a group that is not hosted, 409 for a write that is refused, 503

@@ -1,8 +1,9 @@
-//! Opens and reads files that an operator named or that are in a data directory: only regular files, up
-//! to a size limit, without blocking.
+//! Opens and reads files that an operator named or that are in a data directory: only regular
+//! files, up to a size limit, without blocking.
 //!
-//! Opening a FIFO blocks, opening a device may trigger an action, and a mount whose server is gone never
-//! responds. So only regular files are opened, and [`run_within`] stops waiting after a time limit.
+//! Opening a FIFO blocks, opening a device may trigger an action, and a mount whose server is gone
+//! never responds. So only regular files are opened, and [`run_within`] stops waiting after a time
+//! limit.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};

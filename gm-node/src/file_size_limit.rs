@@ -5,7 +5,8 @@ use rustix::process::Signal;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Ignores the signal of that limit from now on. Then the write fails, and its caller reports the error.
+/// Ignores the signal of that limit from now on. Then the write fails, and its caller reports the
+/// error.
 pub(crate) fn ignore_signal() {
     // The handler remains when the runtime is dropped. If it cannot be installed, the program runs
     // without it.

@@ -28,8 +28,8 @@
 //! # }
 //! ```
 //!
-//! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: the calls; `handle/event_loop.rs`: the task
-//! that dispatches the node's events; `handle/health.rs`: problems that the events reported;
+//! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: the calls; `handle/event_loop.rs`: the
+//! task that dispatches the node's events; `handle/health.rs`: problems that the events reported;
 //! `handle/network.rs`: the state of the network.
 
 mod event_loop;
@@ -110,7 +110,8 @@ pub enum NodeError {
     /// The node has ended, and the call did not reach it: nothing was written.
     #[error("the node has ended")]
     Stopped,
-    /// The node received the write and ended before it answered: the write may or may not be stored.
+    /// The node received the write and ended before it answered: the write may or may not be
+    /// stored.
     #[error("the node ended before it answered: the write may or may not stand")]
     Unknown,
     /// The write was refused. Nothing was changed.
@@ -197,9 +198,9 @@ impl Node {
         self.inner.shell.me()
     }
 
-    /// Subscribes to events other than answers and changes: groups in sync, conflicts, problems of the
-    /// storage, peers found. The first subscriber also receives earlier events; a slow one loses the
-    /// oldest.
+    /// Subscribes to events other than answers and changes: groups in sync, conflicts, problems of
+    /// the storage, peers found. The first subscriber also receives earlier events; a slow one
+    /// loses the oldest.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
         self.inner.shared.subscribe()
@@ -230,8 +231,8 @@ impl Node {
     }
 
     /// Ends the waits of all stored writes: each is answered at once, as
-    /// [`TimedOut`](crate::WaitOutcome::TimedOut) if fewer members acknowledged than requested. Writes
-    /// that are not stored yet continue.
+    /// [`TimedOut`](crate::WaitOutcome::TimedOut) if fewer members acknowledged than requested.
+    /// Writes that are not stored yet continue.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -239,9 +240,9 @@ impl Node {
         Ok(self.inner.shell.send(NodeCommand::EndWaits).await?)
     }
 
-    /// Stops the node: it sends queued messages, closes all connections, and returns when the storage
-    /// is closed. The node remains a member of its groups. A write without an answer by then returns
-    /// [`NodeError::Unknown`].
+    /// Stops the node: it sends queued messages, closes all connections, and returns when the
+    /// storage is closed. The node remains a member of its groups. A write without an answer by
+    /// then returns [`NodeError::Unknown`].
     pub async fn stop(&self) {
         self.inner.shell.stop().await;
         self.inner.shared.ended().await;

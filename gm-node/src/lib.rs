@@ -1,5 +1,5 @@
-//! Replicated group membership and key-range ownership. Every node holds the full state of the groups it
-//! belongs to and answers queries from memory.
+//! Replicated group membership and key-range ownership. Every node holds the full state of the
+//! groups it belongs to and answers queries from memory.
 //!
 //! The entry point is [`Node`] (feature `runtime`): a handle of a node on sockets. Below it is
 //! [`NodeMachine`], a state machine without I/O (sans-I/O): it owns a broadcaster, and either the
@@ -7,8 +7,9 @@
 //! a [`Store`].
 //!
 //! - A [`Write`] is applied to a draft and stored before any reader or peer sees it. The writes of
-//!   one tick are sent together. A [`Wait`] says how many members must acknowledge a write before
-//!   it is [answered](NodeEvent::Answered); the write stands whatever the result of its wait.
+//!   one tick are sent together. A [`Wait`] defines how many members must acknowledge a write
+//!   before it is [answered](NodeEvent::Answered); the write stands whatever the result of its
+//!   wait.
 //! - A committed write is pushed at once to members with overlapping ranges and to multicast
 //!   neighbors. All others converge through anti-entropy (Demers et al. 1987), which runs often
 //!   while peers differ and backs off while they agree: two nodes compare hashes of all groups, of
@@ -86,10 +87,10 @@
 //! | `pulls`, `exchange_replies_per_second`, `exchange_reply_bytes` | the rest is left to the next anti-entropy exchange |
 //! | `stored_peers` | a random selection of the known peers is stored |
 //!
-//! Reading order: `config.rs`, `command.rs`, `event.rs`, `store.rs` (the interface); `groups.rs` (the
-//! group table and merging), `node.rs` and the files below it (the state machine). `file.rs` and
-//! `permissions.rs` open files that an operator names, and check who can change them. `plant.rs`
-//! plants deliberate bugs for the simulation.
+//! Reading order: `config.rs`, `command.rs`, `event.rs`, `store.rs` (the interface); `groups.rs`
+//! (the group table and merging), `node.rs` and the files below it (the state machine). `file.rs`
+//! and `permissions.rs` open files that an operator names, and check who can change them.
+//! `plant.rs` plants deliberate bugs for the simulation.
 
 #[cfg(feature = "daemon")]
 pub mod api;

@@ -154,7 +154,7 @@ fn main() -> ExitCode {
 /// Prints clap's message: the help, the version or a usage error. With `--json` a usage error is
 /// also printed as JSON.
 fn report_usage_error(error: &clap::Error) -> ExitCode {
-    // A failure to print is not reported: the exit code still tells the outcome.
+    // A failure to print is not reported: the exit code still shows the outcome.
     let _ = error.print();
     let json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
     if json && error.use_stderr() {

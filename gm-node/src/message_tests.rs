@@ -1,5 +1,5 @@
-//! Tests that settings, flags and commands named in messages exist. They scan the string literals of
-//! this program and of the libraries below it.
+//! Tests that settings, flags and commands named in messages exist. They scan the string literals
+//! of this program and of the libraries below it.
 
 use std::collections::BTreeSet;
 use std::fs;

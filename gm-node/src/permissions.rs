@@ -1,8 +1,8 @@
 //! Checks that no other user can change a file or a directory that the node trusts.
 //!
-//! A trusted file belongs to the user of the process or to root, and neither its group nor other users
-//! can write to it. A directory above it may be writable for its group; it may be writable for all
-//! users only with a sticky bit, with which they cannot replace files of others.
+//! A trusted file belongs to the user of the process or to root, and neither its group nor other
+//! users can write to it. A directory above it may be writable for its group; it may be writable
+//! for all users only with a sticky bit, with which they cannot replace files of others.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -60,8 +60,8 @@ pub fn check_permissions(path: &Path, meta: &Metadata) -> Result<(), Exposure> {
     check(path, permissions(meta), me(), false)
 }
 
-/// Directories above a path, up to the root, in which other users could replace it. Symbolic links are
-/// followed; for a path that does not exist, the check starts at the first existing directory.
+/// Directories above a path, up to the root, in which other users could replace it. Symbolic links
+/// are followed; for a path that does not exist, the check starts at the first existing directory.
 #[must_use]
 pub fn exposed_parents(path: &Path) -> Vec<Exposure> {
     let Ok(path) = std::path::absolute(path) else { return Vec::new() };

@@ -19,8 +19,8 @@ pub struct DaemonStatus {
     pub storage: Option<String>,
     /// Whether frames are sealed (encrypted and authenticated).
     pub sealed: bool,
-    /// Id of the key that seals, for example `0x3f`: the byte by which frames name it. Different keys
-    /// may have the same id.
+    /// Id of the key that seals, for example `0x3f`: the byte by which frames name it. Different
+    /// keys may have the same id.
     pub key: Option<String>,
     /// Ids of the keys that only open.
     pub other_keys: Vec<String>,
@@ -150,7 +150,7 @@ pub struct GroupInfo {
     pub conflict_reported_by: Option<String>,
 }
 
-/// Result of comparing a group with its other hosts. It tells whether an answer may lack members.
+/// Result of comparing a group with its other hosts. It shows whether an answer may lack members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncInfo {
     /// Result of the comparisons.
@@ -304,7 +304,7 @@ pub struct PeerInfo {
     pub near: bool,
     /// Seconds since the peer was last heard from; missing if only other peers have named it.
     pub last_heard: Option<u64>,
-    /// How the peer was last heard.
+    /// Path by which the peer was last heard.
     pub last_heard_by: Option<HeardPath>,
     /// Seconds since the peer's last multicast arrived.
     pub last_multicast: Option<u64>,
@@ -318,7 +318,7 @@ pub struct PeerInfo {
     pub failures: u32,
     /// The last failure.
     pub failure: Option<PeerFailure>,
-    /// Seconds until the node may dial the peer again; it does so when it has something to send.
+    /// Seconds until the node may dial the peer again, which it does at the next message to it.
     pub retry_in: Option<u64>,
     /// Problems between this node and the peer, each with its remedy.
     pub problems: Vec<String>,

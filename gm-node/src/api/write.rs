@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How many other members must acknowledge a write before the daemon answers.
+/// Condition for the answer to a write: acknowledgements by other members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WaitOptions {
@@ -30,9 +30,9 @@ impl Default for WaitOptions {
 pub enum WaitCount {
     /// No member.
     None,
-    /// That many members of the group, whichever acknowledge first.
+    /// A number of members of the group, whichever acknowledge first.
     Members(u64),
-    /// All members whose ranges overlap the change, and at least one member.
+    /// Every member whose ranges overlap the change, and at least one member.
     All,
 }
 
@@ -108,7 +108,7 @@ pub struct ChangeRequest {
     pub wait: WaitOptions,
 }
 
-/// One change. The file of `gm-node change` is a JSON list of these.
+/// A change. The file of `gm-node change` is a JSON list of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RangeChange {
@@ -243,18 +243,18 @@ pub struct WriteResult {
     pub changed: bool,
     /// The version of this node's record, `INCARNATION.CLOCK`.
     pub version: String,
-    /// The group's fingerprint after the write, for `gm-node wait`; empty if the daemon ended before
-    /// it could compute it.
+    /// The group's fingerprint after the write, for `gm-node wait`; empty if the daemon ended
+    /// before it could compute it.
     pub fingerprint: String,
-    /// How the wait ended.
+    /// Result of the wait.
     pub wait: WaitResult,
-    /// Number of other known members of the group. Of these, `acknowledged + refused + unreachable +
-    /// unknown` members were asked.
+    /// Number of other known members of the group. Of these, `acknowledged + refused + unreachable
+    /// + unknown` members were asked.
     pub members: u64,
     /// Members that acknowledged the write.
     pub acknowledged: u64,
-    /// Members that received the write and do not count: they do not host the group, or cannot store
-    /// it on disk.
+    /// Members that received the write and do not count: they do not host the group, or cannot
+    /// store it on disk.
     pub refused: u64,
     /// Members that could not be reached.
     pub unreachable: u64,
@@ -266,11 +266,11 @@ pub struct WriteResult {
     pub unknown_nodes: Vec<String>,
 }
 
-/// How the wait of a write ended. The write stands in every case.
+/// Result of the wait of a write. The write stands in every case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitResult {
-    /// As many members acknowledged as requested.
+    /// The requested number of members acknowledged.
     Satisfied,
     /// Fewer members acknowledged than requested, and no other member is left that could.
     Settled,

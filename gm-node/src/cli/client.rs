@@ -82,8 +82,8 @@ impl Client {
         Ok(LineStream { is_endless: true, ..self.list(uri, Duration::ZERO).await? })
     }
 
-    /// Requests a streamed answer. The daemon may take `waits` longer than the time limit to begin it,
-    /// and the time limit for each further part.
+    /// Requests a streamed answer. The daemon may take `waits` longer than the time limit to begin
+    /// it, and the time limit for each further part.
     pub(crate) async fn list(&self, uri: &str, waits: Duration) -> Result<LineStream, CommandError> {
         let within = waits.saturating_add(self.timeout);
         let asked = async { self.send(self.connect().await?, Method::GET, uri, None, true).await };
@@ -133,7 +133,8 @@ impl Client {
         self.check(peer.uid(), peer.pid(), permissions::me()).map(|()| stream)
     }
 
-    /// Checks that the daemon runs as this user or root: another user could have replaced the socket.
+    /// Checks that the daemon runs as this user or root: another user could have replaced the
+    /// socket.
     fn check(&self, user: u32, process: Option<i32>, me: u32) -> Result<(), CommandError> {
         if permissions::is_trusted(user, me) {
             return Ok(());

@@ -2,8 +2,8 @@
 //!
 //! `args.rs` and `node_arg.rs` parse arguments, `socket_path.rs` finds the socket, `read.rs`,
 //! `write.rs` and `watch.rs` are the commands, `render` and `table.rs` format text for people,
-//! `printer.rs` prints text or JSON, `output_reader.rs` detects that the reader of standard output is
-//! gone, `error.rs` defines the exit codes.
+//! `printer.rs` prints text or JSON, `output_reader.rs` detects that the reader of standard output
+//! is gone, `error.rs` defines the exit codes.
 
 pub(crate) mod args;
 pub(crate) mod client;
@@ -77,7 +77,7 @@ pub(crate) enum ClientCommand {
     Coverage {
         /// Name of the group
         group: GroupName,
-        /// Exit with code 1 if fewer than N members serve any key
+        /// Exit with code 1 if any key is served by fewer than N members
         #[arg(long, value_name = "N")]
         require: Option<usize>,
         #[command(flatten)]
@@ -142,7 +142,7 @@ pub(crate) enum ClientCommand {
     Unserve {
         /// Name of the group
         group: GroupName,
-        /// Ranges exactly as they are served, separated by commas: `0x0-0x7fffffff`, or decimal
+        /// Ranges exactly as they were written, separated by commas: `0x0-0x7fffffff`, or decimal
         #[arg(value_name = "START-END", value_parser = args::parse_ranges)]
         ranges: Ranges,
         #[command(flatten)]

@@ -1,5 +1,5 @@
-//! Detects that the reader of standard output is gone. Otherwise `watch`, which prints only when the
-//! group changes, would run until the next change.
+//! Detects that the reader of standard output is gone. Otherwise `watch`, which prints only when
+//! the group changes, would run until the next change.
 
 use std::io::stdout;
 use std::os::fd::AsFd;

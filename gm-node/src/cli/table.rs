@@ -70,8 +70,8 @@ impl fmt::Display for Table {
     }
 }
 
-/// Number of rows that determine the column widths of a streamed table. Wider cells in later rows are
-/// not aligned.
+/// Number of rows that determine the column widths of a streamed table. Wider cells in later rows
+/// are not aligned.
 const MEASURED_ROWS: usize = 1_000;
 
 /// A table whose rows are printed as they arrive.

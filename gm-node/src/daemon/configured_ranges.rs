@@ -17,7 +17,7 @@ const FORMAT: u64 = 1;
 /// Maximum size of the file.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// What is configured for a range.
+/// Use of a configured range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RangeUse {
     Interest,
@@ -32,8 +32,8 @@ pub(super) struct ConfiguredRange {
     pub(super) range_use: RangeUse,
 }
 
-/// All configured ranges, sorted. Joining a group without ranges is an interest in the whole key
-/// space.
+/// Returns the configured ranges, sorted. Joining a group without ranges is an interest in the
+/// whole key space.
 pub(super) fn configured_ranges(joins: &[JoinSpec], serves: &[ServeSpec]) -> Vec<ConfiguredRange> {
     let mut all = Vec::new();
     for JoinSpec { group, ranges } in joins {
@@ -54,18 +54,18 @@ pub(super) fn configured_ranges(joins: &[JoinSpec], serves: &[ServeSpec]) -> Vec
     all
 }
 
-/// What to do in a group about ranges that are no longer configured.
+/// Actions for the ranges of a group that are no longer configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct WithdrawalPlan {
     /// Ranges that still stand as they were configured: these are withdrawn.
     pub(super) withdrawn: Vec<KeyRange>,
     /// Ranges that a command has changed since, with what it wrote: these stay.
     pub(super) changed: Vec<(KeyRange, RangeUse)>,
-    /// Nothing of this node remains in the group, and the group is no longer configured: the node
-    /// leaves it.
+    /// Whether the node leaves the group: it has no other range in it, and the group is no longer
+    /// configured.
     pub(super) leaves: bool,
-    /// Nothing of this node remains in the group, but the group is configured: these become its
-    /// interests.
+    /// New interests of the node, if it has no other range in the group but the group is still
+    /// configured.
     pub(super) rejoins: Vec<KeyRange>,
 }
 

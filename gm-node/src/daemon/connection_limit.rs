@@ -19,14 +19,14 @@ use gm_node::permissions;
 
 use super::descriptors::{Descriptors, SpareDescriptor, is_exhausted};
 
-/// Size of the kernel's send buffer of a connection; the kernel doubles it for its bookkeeping. It is
-/// smaller than the default, because it is memory that slow clients occupy.
+/// Size of the kernel's send buffer of a connection; the kernel doubles it for its bookkeeping. It
+/// is smaller than the default, because it is memory that slow clients occupy.
 const SEND_BUFFER: usize = 32 << 10;
 /// Pause after an error of `accept`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a connection on the reserved descriptor may take to send its request...
+/// Time limit for a connection on the reserved descriptor to send its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(100);
-/// ... and to be answered.
+/// Time limit for the answer on such a connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Accepts connections up to the limit.
@@ -77,8 +77,8 @@ impl LimitedListener {
         }
     }
 
-    /// Whether a connection comes from the own user or root. The mode of the socket keeps other users
-    /// out, unless it was changed.
+    /// Whether a connection comes from the own user or root. The mode of the socket keeps other
+    /// users out, unless it was changed.
     fn is_ours(&mut self, stream: &UnixStream) -> bool {
         match stream.peer_cred() {
             Ok(peer) if permissions::is_trusted(peer.uid(), permissions::me()) => true,
@@ -139,7 +139,8 @@ impl LimitedListener {
             }
             let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
             let has_permit = permit.is_some();
-            // Beyond the limit the connection is dropped here, which returns the reserved descriptor.
+            // Beyond the limit the connection is dropped here, which returns the reserved
+            // descriptor.
             let connection = Connection { stream: Some(stream), reserved, _permit: permit };
             if !is_ours {
                 continue;
@@ -174,8 +175,8 @@ impl ReservedSlot {
 }
 
 impl Connection {
-    /// Returns the stream, or an error once the deadline of a connection on the reserved descriptor has
-    /// passed.
+    /// Returns the stream, or an error once the deadline of a connection on the reserved descriptor
+    /// has passed.
     fn stream(&mut self, context: &mut Context<'_>) -> io::Result<Pin<&mut UnixStream>> {
         if let Some(reserved) = &mut self.reserved
             && reserved.deadline.as_mut().poll(context).is_ready()

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
-/// How long the warning remains after descriptors ran out.
+/// Time that the warning remains after descriptors ran out.
 const WARN_FOR: Duration = Duration::from_secs(600);
 /// If they run out again after this time, it counts as another time.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ pub(super) fn is_exhausted(error: &io::Error) -> bool {
     errno == Some(Errno::MFILE) || errno == Some(Errno::NFILE)
 }
 
-/// How often and when descriptors ran out.
+/// Number of times that descriptors ran out, and the last time.
 #[derive(Debug, Default)]
 pub(crate) struct Descriptors(Mutex<ExhaustionCount>);
 

@@ -1,5 +1,5 @@
-//! Logs the node's events: what happened, which node or group is affected, and the setting or command
-//! that fixes it.
+//! Logs the node's events: what happened, which node or group is affected, and the setting or
+//! command that fixes it.
 
 use gm_node::NodeEvent;
 use tokio::sync::broadcast::Receiver;

@@ -1,9 +1,9 @@
-//! HTTP/1.1 server of the control socket: one request per connection, with limits of memory and time
-//! for any client.
+//! HTTP/1.1 server of the control socket: one request per connection, with limits of memory and
+//! time for any client.
 //!
-//! The daemon has its own server because those of libraries put the date into every answer, and fail
-//! if the clock shows a time before 1970 or after 9999. `http/head.rs` parses the head of a request,
-//! `http/response.rs` sends answers, `http/stream.rs` reads and writes bytes.
+//! The daemon has its own server because those of libraries put the date into every answer, and
+//! fail if the clock shows a time before 1970 or after 9999. `http/head.rs` parses the head of a
+//! request, `http/response.rs` sends answers, `http/stream.rs` reads and writes bytes.
 
 mod head;
 mod response;

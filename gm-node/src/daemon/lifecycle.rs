@@ -1,5 +1,5 @@
-//! Lifecycle of the daemon: what it opens in which order at the start, and the tasks that run until the
-//! shutdown.
+//! Lifecycle of the daemon: what it opens in which order at the start, and the tasks that run until
+//! the shutdown.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -173,8 +173,8 @@ enum StorageOpening {
     Interrupted(&'static str),
 }
 
-/// Opens the storage on a thread of its own, so that a directory that does not respond delays the start
-/// but not the handling of signals.
+/// Opens the storage on a thread of its own, so that a directory that does not respond delays the
+/// start but not the handling of signals.
 async fn open_storage(
     effective: &ResolvedConfig,
     signals: &mut Signals,

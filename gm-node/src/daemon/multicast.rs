@@ -1,5 +1,5 @@
-//! State of multicast on this machine, and the warning about it. A missing peer is not evidence of a
-//! problem, as the first node of a network receives no multicast either.
+//! State of multicast on this machine, and the warning about it. A missing peer is not evidence of
+//! a problem, as the first node of a network receives no multicast either.
 
 use gm_broadcast::runtime::{MulticastSelfTest, MulticastVerdict};
 
@@ -19,8 +19,8 @@ pub(crate) enum MulticastState {
 }
 
 impl MulticastState {
-    /// Text for `status`. `near` is the number of peers whose multicast is received, `alive` that of
-    /// peers that are connected or were heard from within a minute.
+    /// Text for `status`. `near` is the number of peers whose multicast is received, `alive` that
+    /// of peers that are connected or were heard from within a minute.
     pub(crate) fn text(&self, near: usize, alive: usize) -> String {
         match self {
             MulticastState::Off => "off".to_owned(),

@@ -1,5 +1,5 @@
-//! Notifies the service manager of the daemon's state: systemd's `sd_notify` protocol, a datagram to
-//! the socket named in `NOTIFY_SOCKET`.
+//! Notifies the service manager of the daemon's state: systemd's `sd_notify` protocol, a datagram
+//! to the socket named in `NOTIFY_SOCKET`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,6 +1,6 @@
-//! Warnings about files and directories that other users can change. The daemon refuses an exposed data
-//! directory when it opens it, and an exposed key file when it reads it; the cases here are less
-//! severe.
+//! Warnings about files and directories that other users can change. The daemon refuses an exposed
+//! data directory when it opens it, and an exposed key file when it reads it; the cases here are
+//! less severe.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use super::config::ResolvedConfig;
 /// Time limit of the file system.
 const FILE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Returns the warnings. Other users who can write to the configuration file control the daemon, which
-/// may be intended. If they can write to a directory above those of the daemon, they can replace
-/// the data directory and so remove the node's data; but they can neither read nor forge it, as the
-/// daemon and the command line check the owner of what they open.
+/// Returns the warnings. Other users who can write to the configuration file control the daemon,
+/// which may be intended. If they can write to a directory above those of the daemon, they can
+/// replace the data directory and so remove the node's data; but they can neither read nor forge
+/// it, as the daemon and the command line check the owner of what they open.
 pub(super) fn permission_warnings(effective: &ResolvedConfig, config: Option<&Path>) -> Vec<String> {
     let (data, api, config) = (effective.data_dir.clone(), effective.api.clone(), config.map(Path::to_owned));
     let warnings = file::run_within(FILE_TIMEOUT, move || {

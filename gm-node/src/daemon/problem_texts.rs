@@ -1,5 +1,5 @@
-//! Texts of network problems, for the log and for `status`: the observation, its likely cause, and the
-//! remedy.
+//! Texts of network problems, for the log and for `status`: the observation, its likely cause, and
+//! the remedy.
 
 use gm_broadcast::{SeedTrouble, Unopened, UnopenedCause};
 

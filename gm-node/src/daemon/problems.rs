@@ -1,5 +1,5 @@
-//! Problems of the daemon itself, in addition to those of the node. Each is a warning in `status` until
-//! it is resolved.
+//! Problems of the daemon itself, in addition to those of the node. Each is a warning in `status`
+//! until it is resolved.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use super::descriptors::Descriptors;
 /// The present problems, as other parts of the daemon report them.
 #[derive(Debug)]
 pub(crate) struct Problems {
-    /// Why the last reload failed.
+    /// Error of the last reload, if it failed.
     reload: Mutex<Option<String>>,
     /// The ids of the keys in use.
     keys: Mutex<Option<KeyIds>>,
@@ -66,7 +66,7 @@ impl Problems {
         set(&self.missing_addresses, gone);
     }
 
-    /// One warning for each problem.
+    /// Returns a warning for each problem.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let reload = get(&self.reload).map(|why| {
             format!("the last reload (SIGHUP) failed, so the previous settings remain in effect: {why}")

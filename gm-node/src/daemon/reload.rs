@@ -1,6 +1,6 @@
-//! Reload on SIGHUP: keys, seeds and the log level are read again and applied. An invalid setting leaves
-//! everything unchanged. Files are read on a thread of their own, so a file system that does not
-//! respond does not delay the node.
+//! Reload on SIGHUP: keys, seeds and the log level are read again and applied. An invalid setting
+//! leaves everything unchanged. Files are read on a thread of their own, so a file system that does
+//! not respond does not delay the node.
 
 use gm_broadcast::runtime::Seed;
 use gm_node::Node;
@@ -20,7 +20,7 @@ pub(crate) struct ReloadContext {
     pub(crate) log: Log,
 }
 
-/// All settings, read again.
+/// Settings that were read again.
 #[derive(Debug)]
 pub(super) struct ReadSettings {
     layers: Layers,
@@ -69,7 +69,8 @@ impl SettingsReload {
     }
 }
 
-/// Applies the settings that can change now. A failure is a warning in `status` until a reload succeeds.
+/// Applies the settings that can change now. A failure is a warning in `status` until a reload
+/// succeeds.
 pub(super) async fn reload(
     context: &mut ReloadContext,
     now: &mut ResolvedConfig,

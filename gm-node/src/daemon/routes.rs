@@ -1,7 +1,7 @@
 //! Routes of the control socket's HTTP API, whose shapes are in `gm_node::api`.
 //!
-//! `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`, `routes/status.rs`: one function for each
-//! route; `routes/extract.rs`: parses requests; `routes/gate.rs`: admits writes;
+//! `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`, `routes/status.rs`: one function for
+//! each route; `routes/extract.rs`: parses requests; `routes/gate.rs`: admits writes;
 //! `routes/streaming.rs`: streams long answers; `routes/convert.rs`, `routes/network.rs`,
 //! `routes/peer.rs`: convert the node's state into the shapes; `routes/error.rs`: refusals.
 

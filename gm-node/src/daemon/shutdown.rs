@@ -1,7 +1,7 @@
-//! Shutdown of the daemon: it finishes the writes in progress, leaves all groups if that is configured,
-//! stops the node, and delivers the last answers. Each step has a time limit, and all of them
-//! together have [`SHUTDOWN_TIMEOUT`], after which `signals.rs` ends the process even if a part of it
-//! hangs.
+//! Shutdown of the daemon: it finishes the writes in progress, leaves all groups if that is
+//! configured, stops the node, and delivers the last answers. Each step has a time limit, and all
+//! of them together have [`SHUTDOWN_TIMEOUT`], after which `signals.rs` ends the process even if a
+//! part of it hangs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,7 @@ async fn shut_down_within(
 ) -> Result<(), DaemonError> {
     finish_writes(app, service).await;
     if leave {
-        tracing::info!("leaving all groups, as `leave-on-exit` says");
+        tracing::info!("leaving all groups because of `leave-on-exit`");
         leave_all(service).await;
     } else {
         tracing::info!("this node remains a member of its groups");
@@ -99,7 +99,8 @@ async fn shut_down_within(
     })
 }
 
-/// Refuses new writes and waits for those in progress. Reads are answered until the node has stopped.
+/// Refuses new writes and waits for those in progress. Reads are answered until the node has
+/// stopped.
 async fn finish_writes(app: &App, service: &Node) {
     app.gate.close();
     if timeout(WRITES_TIMEOUT, app.gate.until_empty()).await.is_err() && service.end_waits().await.is_ok() {

@@ -18,8 +18,8 @@ use super::stdin;
 
 /// Length of the queue of signals; further ones are dropped.
 const QUEUE: usize = 4;
-/// A second signal within this time of the first counts as the same: process managers may deliver one
-/// twice.
+/// A second signal within this time of the first counts as the same: process managers may deliver
+/// one twice.
 const SECOND_SIGNAL_AFTER: Duration = Duration::from_secs(1);
 /// Time limit of the last message: standard error may hang, too.
 const PRINT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -47,8 +47,8 @@ struct SignalSources {
 }
 
 impl Signals {
-    /// Starts to receive signals. The process ends at the latest `timeout` after the first signal that
-    /// ends the daemon, or at once at a second one that comes later.
+    /// Starts to receive signals. The process ends at the latest `timeout` after the first signal
+    /// that ends the daemon, or at once at a second one that comes later.
     pub(super) fn new(with_input: bool, timeout: Duration) -> Result<Signals, DaemonError> {
         let (sender, signals) = mpsc::channel(QUEUE);
         let (begun, has_begun) = sync_channel(1);
@@ -151,8 +151,8 @@ fn listen(
     });
 }
 
-/// Ends the process, with a last message if standard error accepts it. Unanswered writes may or may not
-/// be stored.
+/// Ends the process, with a last message if standard error accepts it. Unanswered writes may or may
+/// not be stored.
 fn exit_with(words: &str) -> ! {
     let words = format!("error: {words}. Unanswered writes may or may not stand: check with `topology`\n");
     let (said, is_said) = sync_channel(1);

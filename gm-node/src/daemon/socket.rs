@@ -50,8 +50,8 @@ fn peer_text(peer: &UCred) -> String {
 }
 
 impl ControlSocket {
-    /// Listens at a path. It replaces the socket of a process that has ended, but neither one at which
-    /// a process answers nor a file of another kind.
+    /// Listens at a path. It replaces the socket of a process that has ended, but neither one at
+    /// which a process answers nor a file of another kind.
     pub(crate) async fn open(path: &Path) -> Result<ControlSocket, String> {
         check_path_length(path)?;
         let shown = path.display();

@@ -1,5 +1,6 @@
-//! Applies the configured groups and ranges at every start, and withdraws those that an earlier start
-//! applied and that are no longer configured. Ranges that are present already are not written again.
+//! Applies the configured groups and ranges at every start, and withdraws those that an earlier
+//! start applied and that are no longer configured. Ranges that are present already are not written
+//! again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct StartupGroups {
     pub(super) joins: Vec<JoinSpec>,
     pub(super) serves: Vec<ServeSpec>,
-    /// Where they are remembered; `None` without a data directory.
+    /// File that remembers them; `None` without a data directory.
     pub(super) file: Option<ConfiguredFile>,
     /// Whether ranges that are no longer configured stay.
     pub(super) keep: bool,

@@ -1,5 +1,5 @@
-//! Detects the end of standard input, which ends the daemon with `--exit-with-stdin`: the process that
-//! started it holds the other side, which closes however that process ends.
+//! Detects the end of standard input, which ends the daemon with `--exit-with-stdin`: the process
+//! that started it holds the other side, which closes however that process ends.
 
 use std::io::{Read, stdin};
 

@@ -1,4 +1,5 @@
-//! Maps customers' names to keys in alphabetical order, so that ranges of letters are ranges of keys.
+//! Maps customers' names to keys in alphabetical order, so that ranges of letters are ranges of
+//! keys.
 
 use gm_data::KeyRange;
 

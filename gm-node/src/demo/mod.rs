@@ -1,5 +1,5 @@
-//! The demo: it starts several daemons as processes on this machine, forms a group, and shows a crash,
-//! a handover and the loss of a member.
+//! The demo: it starts several daemons as processes on this machine, forms a group, and shows a
+//! crash, a handover and the loss of a member.
 //!
 //! `script.rs` is the sequence, `cluster.rs` and `daemon_process.rs` run the daemons,
 //! `key_alphabet.rs` maps names to keys, `report.rs` prints the tables.

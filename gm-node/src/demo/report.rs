@@ -18,8 +18,8 @@ pub(super) const GROUP: &str = "Customers";
 pub(super) const REDUNDANCY: usize = 2;
 const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Waits until all running daemons have the same state of the group with `members` members. Returns the
-/// time it took, and the group.
+/// Waits until all running daemons have the same state of the group with `members` members. Returns
+/// the time it took, and the group.
 pub(super) async fn wait_in_sync(
     cluster: &Cluster,
     members: usize,

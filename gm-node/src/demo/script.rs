@@ -1,5 +1,5 @@
-//! Sequence of the demo: the group forms, a machine crashes and comes back, a range is handed over, a
-//! machine is lost.
+//! Sequence of the demo: the group forms, a machine crashes and comes back, a range is handed over,
+//! a machine is lost.
 
 use std::future::pending;
 use std::io::Write;
@@ -235,8 +235,8 @@ fn serve(part: LetterRange, machine: usize, priority: u16) -> RangeChange {
     of_range(part.range(), machine, priority)
 }
 
-/// Serves a range. All machines have the same address here, so each has its own service port. No service
-/// runs: gm only publishes addresses.
+/// Serves a range. All machines have the same address here, so each has its own service port. No
+/// service runs: gm only publishes addresses.
 fn of_range(range: KeyRange, machine: usize, priority: u16) -> RangeChange {
     let port = u16::try_from(machine).map_or(5_000, |machine| 5_001 + machine);
     RangeChange::Serve { start: range.start(), end: range.end(), port, priority: Some(priority) }

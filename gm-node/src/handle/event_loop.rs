@@ -1,5 +1,5 @@
-//! Task that dispatches the node's events: answers to their callers, changes to their watchers, all other
-//! events to the subscribers. It never waits for a receiver.
+//! Task that dispatches the node's events: answers to their callers, changes to their watchers, all
+//! other events to the subscribers. It never waits for a receiver.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +30,8 @@ pub(super) struct LoopState {
     ended: watch::Sender<bool>,
 }
 
-/// Locks a mutex, ignoring poisoning: each change is one call, so the value is consistent after a panic.
+/// Locks a mutex, ignoring poisoning: each change is one call, so the value is consistent after a
+/// panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,8 +17,8 @@ const MAX_REMEMBERED: usize = 64;
 pub struct Health {
     /// Error of the storage, while it fails.
     pub storage_error: Option<String>,
-    /// Reason why the storage may lack writes that it reported as stored, found when it was opened. It
-    /// remains until the end of the process.
+    /// Reason why the storage may lack writes that it reported as stored, found when it was opened.
+    /// It remains until the end of the process.
     pub storage_doubt: Option<String>,
     /// Groups in which such writes were missing.
     pub incomplete_groups: BTreeSet<GroupName>,

@@ -27,19 +27,20 @@ pub struct NetworkStatus {
     /// Number of peers of the other address family (IPv4 or IPv6), which are reached by connections
     /// only.
     pub other_family: usize,
-    /// Number of peers that receive this node's multicast, while this node has not received theirs for
-    /// a minute.
+    /// Number of peers that receive this node's multicast, while this node has not received theirs
+    /// for a minute.
     pub one_way_multicast: usize,
     /// Addresses that sent frames which do not open, within the last five minutes.
     pub unopened: Vec<Unopened>,
     /// Inbound connections before authentication.
     pub unauthenticated: UnauthenticatedUsage,
-    /// Number of connections that were refused since the start, because others from their address were
-    /// closed shortly before.
+    /// Number of connections that were refused since the start, because others from their address
+    /// were closed shortly before.
     pub refused_connections: u64,
     /// Incomplete frames of authenticated connections.
     pub incomplete: PartialFrameUsage,
-    /// Time since another node last reached this one, by a datagram or by a connection that it opened.
+    /// Time since another node last reached this one, by a datagram or by a connection that it
+    /// opened.
     pub last_reached: Option<Duration>,
     /// The seeds, in the order in which they were configured.
     pub seeds: Vec<SeedStatus>,
@@ -55,7 +56,8 @@ pub struct SeedStatus {
 }
 
 impl SeedStatus {
-    /// Whether the seed was heard from within the last minute, is connected, or is this node itself.
+    /// Whether the seed was heard from within the last minute, is connected, or is this node
+    /// itself.
     #[must_use]
     pub fn is_reached(&self) -> bool {
         let lately = |status: &PeerStatus| {

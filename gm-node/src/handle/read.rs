@@ -72,7 +72,8 @@ impl Node {
         self.with_machine(|node| node.own_groups().cloned().collect()).await
     }
 
-    /// Returns an immutable snapshot of a hosted group with its index; `None` if the group is not hosted.
+    /// Returns an immutable snapshot of a hosted group with its index; `None` if the group is not
+    /// hosted.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -81,8 +82,8 @@ impl Node {
         self.with_machine(move |node| node.view(&group).cloned()).await
     }
 
-    /// Returns a view of a hosted group and its freshness: right after a start or a join, members may
-    /// be missing until the group was compared with another host.
+    /// Returns a view of a hosted group and its freshness: right after a start or a join, members
+    /// may be missing until the group was compared with another host.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].

@@ -1,5 +1,5 @@
-//! Watches a group through the handle. A watcher receives one difference after the other; a slow one
-//! receives the whole difference to the state that it saw last, and delays nothing.
+//! Watches a group through the handle. A watcher receives one difference after the other; a slow
+//! one receives the whole difference to the state that it saw last, and delays nothing.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::node::{Difference, DifferencePart};
 pub enum Changes {
     /// The changes, member by member; at the first call the present state.
     Events(Vec<GroupEvent>),
-    /// The difference is larger than the limit, or was dropped because the watcher was too slow: read
-    /// the group again.
+    /// The difference is larger than the limit, or was dropped because the watcher was too slow:
+    /// read the group again.
     Resync,
 }
 
@@ -49,8 +49,8 @@ impl Watcher {
     /// Waits for changes since the last call. It is cancel safe: an aborted call loses nothing.
     ///
     /// # Errors
-    /// [`NodeError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers, including
-    /// those that were dropped a moment ago.
+    /// [`NodeError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers,
+    /// including those that were dropped a moment ago.
     pub async fn next(&mut self) -> Result<Changes, NodeError> {
         let max = self.inner.max_events;
         self.next_with(|difference| {

@@ -1,5 +1,5 @@
-//! Writes through the handle: each call is one write of the node, and returns with its answer. Aborting a
-//! call does not undo the write.
+//! Writes through the handle: each call is one write of the node, and returns with its answer.
+//! Aborting a call does not undo the write.
 
 use gm_clock::NetId;
 use gm_data::{Change, ForgetError, GroupName, KeyRange};
@@ -86,7 +86,8 @@ impl Node {
         self.serve(group, range, port, priority, wait).await
     }
 
-    /// [`unserve`](Node::unserve) under the name of the original, the prototype from which gm began.
+    /// [`unserve`](Node::unserve) under the name of the original, the prototype from which gm
+    /// began.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -99,8 +100,8 @@ impl Node {
         self.unserve(group, range, wait).await
     }
 
-    /// Forgets another member, in one group or in all hosted groups that know it. Returns the result for
-    /// each.
+    /// Forgets another member, in one group or in all hosted groups that know it. Returns the
+    /// result for each.
     ///
     /// # Errors
     /// [`NodeError::Stopped`]; [`NodeError::Unknown`] if the result for any group is unknown;
@@ -144,10 +145,10 @@ impl Node {
         self.write(group, WriteKind::Resume, wait).await
     }
 
-    /// Drops the records of forgotten members of a group on all nodes, which frees their space; with
-    /// `unheard` also those of members that this node has not heard from since its start. Returns the
-    /// number of records. For an hour all nodes refuse these records; a member that is alive comes
-    /// back by itself.
+    /// Drops the records of forgotten members of a group on all nodes, which frees their space;
+    /// with `unheard` also those of members that this node has not heard from since its start.
+    /// Returns the number of records. For an hour all nodes refuse these records; a member that is
+    /// alive comes back by itself.
     ///
     /// # Errors
     /// [`NodeError::Stopped`]; [`WriteError::UnknownGroup`] if the group is not hosted.

@@ -1,4 +1,4 @@
-//! Each command, and the shape that it prints.
+//! Tests of each command and the shape that it prints.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -36,7 +36,7 @@ fn a_group_is_written_on_one_node_and_read_on_another() {
     let done: Vec<WriteResult> = b.json(["join", "Customers", "--wait", "none"]).succeeded().json();
     assert_eq!((done[0].wait, done[0].acknowledged), (WaitResult::Satisfied, 0));
 
-    // Known by name, then held.
+    // The group is known by name first.
     wait_for(|| {
         let groups: Vec<GroupInfo> = a.json(["groups"]).json();
         groups.iter().any(|group| group.name == "Customers").then_some(())
@@ -148,7 +148,7 @@ fn a_watch_ends_when_its_reader_is_gone() {
         let mut watch = a.command(args).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
         assert!(lines.next().unwrap().unwrap().contains("oined"));
-        // Nothing happens in the group.
+        // No change happens in the group.
         drop(lines);
         let ended = wait_for(|| watch.try_wait().unwrap());
         assert_eq!(ended.code(), Some(0));
@@ -163,10 +163,10 @@ fn a_lost_member_is_forgotten() {
     let done: Vec<WriteResult> =
         cluster.nodes[1].json(["serve", "G", "0-9", "--port", "1"]).succeeded().json();
     wait_for(|| {
-        let said =
+        let output =
             cluster.nodes[0].json(["wait", "G", "--fingerprint", fingerprint(&done), "--timeout", "100ms"]);
         let members = cluster.nodes[0].json(["members", "G"]).json::<MemberList>().members;
-        (said.code == 0 || members.len() == 2).then_some(())
+        (output.code == 0 || members.len() == 2).then_some(())
     });
     cluster.nodes[1].kill();
     let forgot: Vec<WriteResult> = cluster.nodes[0].json(["forget", &lost]).succeeded().json();
@@ -176,13 +176,13 @@ fn a_lost_member_is_forgotten() {
 }
 
 #[test]
-fn people_are_shown_tables() {
+fn text_output_consists_of_tables() {
     let cluster = Cluster::new(1);
     let a = &cluster.nodes[0];
-    let told = a.text(["serve", "Customers", LOWER_HALF, "--port", "5432"]).succeeded().out;
+    let text = a.text(["serve", "Customers", LOWER_HALF, "--port", "5432"]).succeeded().out;
     assert!(
-        told.starts_with("Customers: written, version ") && told.contains("no acknowledgement was requested"),
-        "{told}"
+        text.starts_with("Customers: written, version ") && text.contains("no acknowledgement was requested"),
+        "{text}"
     );
     assert!(a.text(["status"]).succeeded().out.contains(&format!("node       {}, cluster tests", a.node)));
     assert!(a.text(["groups"]).succeeded().out.starts_with("GROUP "));

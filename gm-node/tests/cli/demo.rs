@@ -1,4 +1,4 @@
-//! The demo: how long it takes, and that nothing is left of it, however it ends.
+//! Tests of the demo: its duration, and that it always cleans up.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -17,16 +17,16 @@ fn the_demo_completes_within_20_seconds() {
     for args in [&["--no-multicast"][..], &["--nodes", "3"]] {
         let folder = Folder::new();
         let begun = Instant::now();
-        let said = ProgramOutput::run(&mut demo(&folder, args)).succeeded();
+        let output = ProgramOutput::run(&mut demo(&folder, args)).succeeded();
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-        assert_eq!(said.out.matches("Enough: every customer").count(), 4, "{}", said.out);
-        assert_eq!(said.out.matches("NOT ENOUGH").count(), 1, "{}", said.out);
-        assert!(said.out.contains("the whole demo"), "{}", said.out);
+        assert_eq!(output.out.matches("Enough: every customer").count(), 4, "{}", output.out);
+        assert_eq!(output.out.matches("NOT ENOUGH").count(), 1, "{}", output.out);
+        assert!(output.out.contains("the whole demo"), "{}", output.out);
         assert_eq!(names_in(&folder.0), [""; 0]);
     }
 }
 
-/// A demo that goes on, and where its daemons listen.
+/// Starts a demo with `--keep`, and returns the addresses of its daemons.
 fn start_kept(folder: &Folder) -> (Child, BufReader<ChildStdout>, Vec<String>) {
     let mut child = demo(folder, &["--keep", "--no-multicast"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -50,7 +50,7 @@ fn an_interrupted_demo_leaves_nothing_behind() {
     assert_eq!(
         addresses.iter().filter(|address| is_listening(address)).count(),
         3,
-        "one was lost on purpose"
+        "the demo has lost one daemon on purpose"
     );
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());

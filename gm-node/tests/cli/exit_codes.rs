@@ -1,4 +1,4 @@
-//! Each exit code, and what is said with it.
+//! Tests of the exit codes and their messages.
 
 use std::path::Path;
 
@@ -30,19 +30,22 @@ fn usage_errors_are_2_without_a_daemon() {
         vec!["status", "--api", "/run/gm.sock"],
         vec!["nothing"],
     ] {
-        let said = ProgramOutput::run(program().args(&args));
-        assert_eq!((said.code, said.out.as_str()), (2, ""), "{args:?}: {said:?}");
-        assert!(!said.err.is_empty(), "{args:?}");
-        let said = ProgramOutput::run(program().arg("--json").args(&args));
-        let error: ApiError = said.json();
-        assert_eq!((said.code, error.kind), (2, ErrorKind::Usage), "{args:?}: {said:?}");
-        assert!(!error.error.is_empty() && !error.error.contains("Usage:"), "{args:?}: {said:?}");
-        assert!(said.err.contains(&error.error), "people are told the same: {said:?}");
+        let output = ProgramOutput::run(program().args(&args));
+        assert_eq!((output.code, output.out.as_str()), (2, ""), "{args:?}: {output:?}");
+        assert!(!output.err.is_empty(), "{args:?}");
+        let output = ProgramOutput::run(program().arg("--json").args(&args));
+        let error: ApiError = output.json();
+        assert_eq!((output.code, error.kind), (2, ErrorKind::Usage), "{args:?}: {output:?}");
+        assert!(!error.error.is_empty() && !error.error.contains("Usage:"), "{args:?}: {output:?}");
+        assert!(output.err.contains(&error.error), "the text for people has the same message: {output:?}");
     }
-    // Behind `--` nothing is a flag.
+    // After `--` nothing is a flag.
     assert_eq!(ProgramOutput::run(program().args(["locate", "G", "--", "--json"])).out, "");
-    let said = ProgramOutput::run(program().arg("--json"));
-    assert!(said.code == 2 && said.json::<ApiError>().error.contains("requires a subcommand"), "{said:?}");
+    let output = ProgramOutput::run(program().arg("--json"));
+    assert!(
+        output.code == 2 && output.json::<ApiError>().error.contains("requires a subcommand"),
+        "{output:?}"
+    );
     assert!(ProgramOutput::run(program().args(["--json", "--help"])).succeeded().out.contains("Usage:"));
 }
 
@@ -57,10 +60,10 @@ fn the_daemon_and_the_demo_are_refused_in_json() {
         (&["dump", "--json", "--data-dir", "/nowhere"], 1, ErrorKind::Refused),
         (&["restore", "--json", "/nowhere", "--data-dir", "/nowhere"], 1, ErrorKind::Refused),
     ] {
-        let said = ProgramOutput::run(program().args(args));
-        let error: ApiError = said.json();
-        assert_eq!((said.code, error.kind), (code, kind), "{args:?}: {said:?}");
-        assert!(!error.error.is_empty() && !said.err.is_empty(), "{said:?}");
+        let output = ProgramOutput::run(program().args(args));
+        let error: ApiError = output.json();
+        assert_eq!((output.code, error.kind), (code, kind), "{args:?}: {output:?}");
+        assert!(!error.error.is_empty() && !output.err.is_empty(), "{output:?}");
     }
 }
 
@@ -82,7 +85,7 @@ fn unprintable_answers_are_6() {
         let (code, says) = full(args);
         assert!(code == Some(6) && says.contains("cannot be printed"), "{args:?}: {code:?}: {says}");
     }
-    // A refusal is a refusal, whether it can be printed or not.
+    // A refusal keeps its exit code even if it cannot be printed.
     assert_eq!(full(&["unserve", "G", "1", "--json"]).0, Some(1));
 }
 
@@ -90,23 +93,23 @@ fn unprintable_answers_are_6() {
 fn no_daemon_is_3_and_names_the_socket() {
     let folder = Folder::new();
     let socket = folder.0.join("gm.sock");
-    let says = |said: &ProgramOutput| {
-        assert_eq!((said.code, said.out.as_str()), (3, ""), "{said:?}");
-        assert!(said.err.contains(&format!("unix:{}", socket.display())), "{}", said.err);
-        assert!(said.err.contains("gm-node run"), "{}", said.err);
+    let says = |output: &ProgramOutput| {
+        assert_eq!((output.code, output.out.as_str()), (3, ""), "{output:?}");
+        assert!(output.err.contains(&format!("unix:{}", socket.display())), "{}", output.err);
+        assert!(output.err.contains("gm-node run"), "{}", output.err);
     };
     let api = format!("unix:{}", socket.display());
     says(&ProgramOutput::run(program().args(["--api", &api, "status"])));
     says(&ProgramOutput::run(program().args(["status", "--api", &api])));
     says(&ProgramOutput::run(program().arg("status").env("GROUP_MANAGER_API", &api)));
     says(&ProgramOutput::run(program().arg("--data-dir").arg(&folder.0).arg("status")));
-    // What is typed goes over the environment.
+    // Flags take precedence over the environment.
     says(&ProgramOutput::run(
         program().arg("status").arg("--data-dir").arg(&folder.0).env("GROUP_MANAGER_API", "unix:/none"),
     ));
 
-    let said = ProgramOutput::run(program().args(["status", "--json", "--api", &api]));
-    assert_eq!((said.code, said.json::<ApiError>().kind), (3, ErrorKind::Unreachable));
+    let output = ProgramOutput::run(program().args(["status", "--json", "--api", &api]));
+    assert_eq!((output.code, output.json::<ApiError>().kind), (3, ErrorKind::Unreachable));
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn the_daemon_is_found_by_socket_environment_or_directory() {
     let cluster = Cluster::new(1);
     let a = &cluster.nodes[0];
     let api = format!("unix:{}", a.socket().display());
-    let node = |said: ProgramOutput| assert_eq!(said.succeeded().json::<DaemonStatus>().node, a.node);
+    let node = |output: ProgramOutput| assert_eq!(output.succeeded().json::<DaemonStatus>().node, a.node);
     node(ProgramOutput::run(program().args(["--api", &api, "status", "--json"])));
     node(ProgramOutput::run(program().args(["--json", "status", "--api", &api])));
     node(ProgramOutput::run(program().args(["status", "--json"]).env("GROUP_MANAGER_API", &api)));
@@ -127,9 +130,9 @@ fn refusals_are_1_with_a_reason() {
     let cluster = Cluster::new(1);
     let a = &cluster.nodes[0];
     for what in ["members", "topology", "coverage"] {
-        let said = a.json([what, "Nowhere"]);
-        assert_eq!((said.code, said.json::<ApiError>().kind), (7, ErrorKind::UnknownGroup), "{what}");
-        assert!(said.err.contains("Nowhere"), "{}", said.err);
+        let output = a.json([what, "Nowhere"]);
+        assert_eq!((output.code, output.json::<ApiError>().kind), (7, ErrorKind::UnknownGroup), "{what}");
+        assert!(output.err.contains("Nowhere"), "{}", output.err);
     }
     a.json(["serve", "G", "0-9", "--port", "1"]).succeeded();
     for (args, words) in [
@@ -139,15 +142,18 @@ fn refusals_are_1_with_a_reason() {
         (&["forget", "10.9.9.9:9", "--group=G"], "10.9.9.9:9 is unknown in G"),
         (&["forget", &a.node, "--group=G"], "is this node itself"),
     ] {
-        let said = ProgramOutput::run(a.command(args).arg("--json"));
-        assert_eq!(said.code, 1, "{args:?}: {said:?}");
-        let error = said.json::<ApiError>().error;
+        let output = ProgramOutput::run(a.command(args).arg("--json"));
+        assert_eq!(output.code, 1, "{args:?}: {output:?}");
+        let error = output.json::<ApiError>().error;
         assert!(error.contains(words), "{args:?}: {error}");
-        assert_eq!(ProgramOutput::run(&mut a.command(args)).out, "", "people are told on standard error");
+        assert_eq!(
+            ProgramOutput::run(&mut a.command(args)).out,
+            "",
+            "text for people goes to standard error"
+        );
     }
 }
 
-/// What takes room, and what stops writing, is ended by a command.
 #[test]
 fn forgotten_members_are_purged_and_writing_is_resumed() {
     let mut cluster = Cluster::new(2);
@@ -167,7 +173,7 @@ fn forgotten_members_are_purged_and_writing_is_resumed() {
     wait_for(|| (records() == [(1, 0)]).then_some(()));
     assert!(a.text(["purge", "G"]).succeeded().out.contains("nothing is dropped"));
     assert_eq!(a.json(["purge", "Nowhere"]).code, 1);
-    // Where nothing was stopped, nothing is written.
+    // Without a pause, `resume` changes nothing.
     let resumed: Vec<WriteResult> = a.json(["resume", "G"]).succeeded().json();
     assert!(!resumed[0].changed);
     assert_eq!(a.json(["resume", "Nowhere"]).code, 1);
@@ -184,25 +190,28 @@ fn a_gap_is_1_only_if_more_is_required() {
     assert_eq!((gap.code, gap.json::<Coverage>()), (1, enough));
     let gap = a.text(["coverage", "G", "--require", "2"]);
     assert!(gap.out.contains("GAP: 100.0 % of the keys are served by fewer than 2 members"), "{gap:?}");
-    // Of a group that is not held nothing is known, which is no gap.
+    // A group that is not hosted may have owners elsewhere, so this is not a gap.
     assert_eq!(a.json(["coverage", "Nowhere", "--require", "1"]).code, 7);
 }
 
-/// Until a group was compared with another holder, what is missing in an answer may be there: reads
-/// say so.
+/// Until a group was compared with another host, answers may lack members, and reads report that.
 #[test]
 fn an_unverified_read_is_7_and_fresh_waits() {
     let mut cluster = Cluster::new(2);
     cluster.nodes[1].kill();
     let a = &cluster.nodes[0];
     a.json(["serve", "G", "0-9", "--port", "1"]).succeeded();
-    let said = a.json(["locate", "G", "77"]);
-    let located: OwnerList = said.json();
-    assert_eq!((said.code, located.sync.state, located.owners.len()), (7, SyncState::Unverified, 0));
+    let output = a.json(["locate", "G", "77"]);
+    let located: OwnerList = output.json();
+    assert_eq!((output.code, located.sync.state, located.owners.len()), (7, SyncState::Unverified, 0));
     assert!(a.text(["members", "G"]).out.contains("NOT VERIFIED: "));
-    let said = a.json(["topology", "G", "--fresh=50ms"]);
-    assert_eq!((said.code, said.json::<ItemList>().items.len()), (7, 1));
-    assert_eq!(a.json(["coverage", "G", "--require", "1"]).code, 7, "it is not known whether that is a gap");
+    let output = a.json(["topology", "G", "--fresh=50ms"]);
+    assert_eq!((output.code, output.json::<ItemList>().items.len()), (7, 1));
+    assert_eq!(
+        a.json(["coverage", "G", "--require", "1"]).code,
+        7,
+        "a gap must not be reported before the group is verified"
+    );
 
     let mut cluster = Cluster::new(2);
     cluster.add();
@@ -212,7 +221,7 @@ fn an_unverified_read_is_7_and_fresh_waits() {
     let located: OwnerList = c.json(["locate", "G", "77", "--fresh=10s"]).succeeded().json();
     assert_eq!((located.sync.state, located.owners[0].node.as_str()), (SyncState::Equal, a.node.as_str()));
     c.json(["coverage", "G", "--require", "1", "--fresh"]).succeeded();
-    // A group in which nobody else is: a peer that was asked says so.
+    // A sole member is verified by a peer that knows no member either.
     c.json(["join", "Own"]).succeeded();
     let alone: MemberList = c.json(["members", "Own", "--fresh=10s"]).succeeded().json();
     assert_eq!((alone.sync.state, alone.members.len()), (SyncState::Sole, 1));
@@ -224,31 +233,31 @@ fn an_unmet_wait_is_4_and_the_write_stands() {
     cluster.nodes[0].json(["join", "G"]).succeeded();
     cluster.nodes[1].json(["join", "G"]).succeeded();
     wait_for(|| {
-        let said = cluster.nodes[0].json(["priority", "G", "7", "1"]);
-        assert_eq!(said.code, 1, "it is not served");
-        let said = cluster.nodes[0].json(["members", "G"]);
-        let members = said.json::<MemberList>().members;
+        let output = cluster.nodes[0].json(["priority", "G", "7", "1"]);
+        assert_eq!(output.code, 1, "the range is not served");
+        let output = cluster.nodes[0].json(["members", "G"]);
+        let members = output.json::<MemberList>().members;
         members.iter().any(|member| member.node == cluster.nodes[1].node).then_some(())
     });
     cluster.nodes[1].kill();
     let a = &cluster.nodes[0];
     let serve = ["serve", "G", "0-9", "--port", "1", "--wait", "all", "--timeout", "1500ms"];
-    let said = a.json(serve);
-    assert_eq!((said.code, said.err.as_str()), (4, ""), "{said:?}");
-    let done: Vec<WriteResult> = said.json();
+    let output = a.json(serve);
+    assert_eq!((output.code, output.err.as_str()), (4, ""), "{output:?}");
+    let done: Vec<WriteResult> = output.json();
     assert!(done[0].changed && done[0].wait != WaitResult::Satisfied, "{done:?}");
     assert_eq!((done[0].members, done[0].acknowledged, done[0].refused), (1, 0, 0), "{done:?}");
     assert_eq!(done[0].unreachable + done[0].unknown, 1, "{done:?}");
     assert!(a.json(["topology", "G", "--op", "add"]).out.contains("\"port\":1"));
 
-    let said = a.json(["wait", "G", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
-    assert_eq!((said.code, said.json::<ApiError>().kind), (4, ErrorKind::TimedOut));
-    assert!(said.err.contains(&done[0].fingerprint), "{}", said.err);
-    let said = a.text(["wait", "Nowhere", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
-    assert!(said.code == 4 && said.err.contains("is not hosted here"), "{said:?}");
+    let output = a.json(["wait", "G", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
+    assert_eq!((output.code, output.json::<ApiError>().kind), (4, ErrorKind::TimedOut));
+    assert!(output.err.contains(&done[0].fingerprint), "{}", output.err);
+    let output = a.text(["wait", "Nowhere", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
+    assert!(output.code == 4 && output.err.contains("is not hosted here"), "{output:?}");
 }
 
-/// Nothing that one writes concerns the others, who hold the group all the same.
+/// A write affects no other member here, but the others host the group and can acknowledge.
 #[test]
 fn members_of_disjoint_ranges_acknowledge() {
     let cluster = Cluster::new(3);
@@ -258,12 +267,12 @@ fn members_of_disjoint_ranges_acknowledge() {
     let b = &cluster.nodes[1];
     wait_for(|| (b.json(["members", "G"]).json::<MemberList>().members.len() == 3).then_some(()));
     for wait in ["one", "2", "all"] {
-        let said = b.json(["priority", "G", "100-199", "+1", "--wait", wait]);
-        let done: Vec<WriteResult> = said.succeeded().json();
+        let output = b.json(["priority", "G", "100-199", "+1", "--wait", wait]);
+        let done: Vec<WriteResult> = output.succeeded().json();
         assert_eq!((done[0].wait, done[0].members), (WaitResult::Satisfied, 2));
     }
-    let told = b.text(["unserve", "G", "100-199", "--wait", "2"]).succeeded().out;
-    assert!(told.contains("; 2 other members acknowledged. Fingerprint"), "{told}");
+    let text = b.text(["unserve", "G", "100-199", "--wait", "2"]).succeeded().out;
+    assert!(text.contains("; 2 other members acknowledged. Fingerprint"), "{text}");
     b.text(["leave", "G", "--wait", "one"]).succeeded();
 }
 
@@ -271,17 +280,17 @@ fn members_of_disjoint_ranges_acknowledge() {
 fn a_wait_without_other_members_times_out() {
     let join =
         |cluster: &Cluster, wait| cluster.nodes[0].text(["join", "G", "--wait", wait, "--timeout", "300ms"]);
-    // The other node is not in the group.
+    // The other node is not a member of the group.
     let cluster = Cluster::new(2);
     for wait in ["one", "all"] {
-        let said = join(&cluster, wait);
-        assert_eq!(said.code, 4, "{said:?}");
-        assert!(said.out.contains("TIMED OUT after 300 ms: no other member is known"), "{said:?}");
+        let output = join(&cluster, wait);
+        assert_eq!(output.code, 4, "{output:?}");
+        assert!(output.out.contains("TIMED OUT after 300 ms: no other member is known"), "{output:?}");
     }
-    // `--single` says that there is none, so nobody is waited for.
+    // With `--single` there is no other member to wait for.
     let single = Cluster::new(1);
-    let said = join(&single, "one");
-    assert!(said.code == 4 && said.out.contains("INCOMPLETE: no other member is known"), "{said:?}");
+    let output = join(&single, "one");
+    assert!(output.code == 4 && output.out.contains("INCOMPLETE: no other member is known"), "{output:?}");
     assert!(
         join(&single, "all").succeeded().out.contains("; single-node mode, no other member to wait for.")
     );
@@ -301,15 +310,15 @@ fn an_invalid_file_of_changes_is_2() {
         (r#"[{"do":"unserve","start":0,"end":9,"prot":1}]"#, "unknown field `prot`"),
     ] {
         std::fs::write(&file, text).unwrap();
-        let said = a.text(["change", "G", name]);
-        assert!(said.code == 2 && said.err.contains(says), "{text}: {said:?}");
+        let output = a.text(["change", "G", name]);
+        assert!(output.code == 2 && output.err.contains(says), "{text}: {output:?}");
     }
     std::fs::remove_file(&file).unwrap();
-    let said = a.text(["change", "G", name]);
-    assert!(said.code == 2 && said.err.contains(name), "{said:?}");
+    let output = a.text(["change", "G", name]);
+    assert!(output.code == 2 && output.err.contains(name), "{output:?}");
     assert!(!Path::new(name).exists());
-    // Understood here, and not by the daemon: it says so.
+    // The command accepts this change, and the daemon refuses it.
     std::fs::write(&file, r#"[{"do":"unserve","start":9,"end":0}]"#).unwrap();
-    let said = a.json(["change", "G", name]);
-    assert_eq!((said.code, said.json::<ApiError>().kind), (2, ErrorKind::Usage), "{said:?}");
+    let output = a.json(["change", "G", name]);
+    assert_eq!((output.code, output.json::<ApiError>().kind), (2, ErrorKind::Usage), "{output:?}");
 }

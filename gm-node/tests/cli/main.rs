@@ -1,7 +1,7 @@
-//! The command line against real daemons: the shapes of `--json`, the exit codes, the demo. Knows
-//! the program only as whoever types does.
+//! Tests of the command line against real daemons: the shapes of `--json`, the exit codes, the
+//! demo. They use only the program.
 
-#![allow(clippy::panic, clippy::unwrap_used)] // a test says what went wrong by ending
+#![allow(clippy::panic, clippy::unwrap_used)] // a test reports a failure by panicking
 
 mod commands;
 mod demo;

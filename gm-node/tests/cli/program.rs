@@ -1,4 +1,4 @@
-//! The program as it is typed, and daemons to talk to, each in a folder that goes with it.
+//! Runs the program, and daemons in temporary folders.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use gm_node::api::DaemonStatus;
 use serde::de::DeserializeOwned;
 
-/// The program, without what the environment of the tests says.
+/// The program, without settings from the environment.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gm-node"));
     for (name, _) in std::env::vars_os() {
@@ -42,7 +42,7 @@ impl Drop for Folder {
     }
 }
 
-/// What a command said.
+/// Output of a command.
 #[derive(Debug)]
 pub(crate) struct ProgramOutput {
     pub(crate) code: i32,
@@ -60,7 +60,7 @@ impl ProgramOutput {
         }
     }
 
-    /// The shape that it printed, on one line, and nothing else.
+    /// Parses the output, which must be one line of JSON.
     #[track_caller]
     pub(crate) fn json<T: DeserializeOwned>(&self) -> T {
         assert_eq!(self.out.matches('\n').count(), 1, "{self:?}");
@@ -79,11 +79,11 @@ impl ProgramOutput {
 pub(crate) struct Cluster {
     pub(crate) folder: Folder,
     pub(crate) nodes: Vec<Daemon>,
-    /// There is only one daemon, and it knows.
+    /// Whether the only daemon runs in single-node mode.
     single: bool,
 }
 
-/// A daemon that runs.
+/// A running daemon.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     pub(crate) node: String,
@@ -92,7 +92,7 @@ pub(crate) struct Daemon {
 }
 
 impl Cluster {
-    /// So many daemons that know each other.
+    /// Starts daemons that know each other.
     pub(crate) fn new(nodes: usize) -> Cluster {
         let folder = Folder::new();
         let key = ProgramOutput::run(program().arg("keygen")).succeeded().out;
@@ -124,20 +124,20 @@ impl Cluster {
         let process = run.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut daemon = Daemon { node: String::new(), dir, process };
         daemon.node = wait_for(|| {
-            let said = daemon.json(["status"]);
-            (said.code == 0).then(|| said.json::<DaemonStatus>().node)
+            let output = daemon.json(["status"]);
+            (output.code == 0).then(|| output.json::<DaemonStatus>().node)
         });
         self.nodes.push(daemon);
     }
 }
 
 impl Daemon {
-    /// A command for this daemon, with its answer as JSON.
+    /// Runs a command for this daemon with `--json`.
     pub(crate) fn json<const N: usize>(&self, args: [&str; N]) -> ProgramOutput {
         ProgramOutput::run(self.command(&args).arg("--json"))
     }
 
-    /// The same for people.
+    /// Runs a command for this daemon with text output.
     pub(crate) fn text<const N: usize>(&self, args: [&str; N]) -> ProgramOutput {
         ProgramOutput::run(&mut self.command(&args))
     }
@@ -152,7 +152,7 @@ impl Daemon {
         self.dir.join("gm.sock")
     }
 
-    /// Stops it at once, as a crash does.
+    /// Kills the process, like a crash.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -166,7 +166,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Tries until there is something, for ten seconds.
+/// Retries until there is a result, for up to ten seconds.
 #[track_caller]
 pub(crate) fn wait_for<T>(mut tried: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
@@ -174,12 +174,12 @@ pub(crate) fn wait_for<T>(mut tried: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = tried() {
             return found;
         }
-        assert!(begun.elapsed() < Duration::from_secs(10), "it does not come");
+        assert!(begun.elapsed() < Duration::from_secs(10), "there is no result in time");
         sleep(Duration::from_millis(10));
     }
 }
 
-/// Whether anybody listens at the address.
+/// Whether a process listens at the address.
 pub(crate) fn is_listening(address: &str) -> bool {
     std::net::TcpStream::connect(address).is_ok()
 }

@@ -1,5 +1,5 @@
-//! Clients of the control socket that are slow, silent or many, and watchers that do not read: what
-//! they cost, and what they are told.
+//! Tests of slow, silent and numerous clients of the control socket, and of watchers that do not
+//! read.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,7 @@ use crate::node::{Node, Scratch, eventually};
 
 const RANGES: u32 = 6_000;
 
-/// A write of many ranges at once.
+/// Request body that serves many ranges in one write.
 fn batch(priority: u32) -> String {
     let serve = |at: u32| {
         let (start, end) = (at * 10, at * 10 + 9);
@@ -27,24 +27,24 @@ fn change(node: &Node, priority: u32) {
     assert_eq!(status, 200, "{answer}");
 }
 
-/// A connection that has sent this.
+/// Opens a connection and sends a text.
 fn send(node: &Node, text: &str) -> UnixStream {
     let mut stream = UnixStream::connect(&node.socket).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    // It may be turned away.
+    // The daemon may close the connection.
     let _ = stream.write_all(text.as_bytes());
     stream
 }
 
-/// All that comes until the connection ends.
+/// Reads until the connection ends.
 fn read_all(mut stream: UnixStream) -> String {
     let mut bytes = Vec::new();
-    // It may be cut off.
+    // The daemon may disconnect the client.
     let _ = stream.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The memory of the daemon, in MiB.
+/// Resident memory of the daemon in MiB.
 #[cfg(target_os = "linux")]
 fn resident_bytes(node: &Node) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", node.child.id())).unwrap();
@@ -52,8 +52,8 @@ fn resident_bytes(node: &Node) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
 }
 
-/// Follows a watch until it knows all ranges with that priority. Whether everything was told, and
-/// nothing had to be looked up.
+/// Follows a watch until all ranges have that priority. Returns `false` if the watcher received
+/// `lost`.
 fn read_until(lines: &mut BufReader<UnixStream>, priority: u64) -> bool {
     let mut known: BTreeSet<(u64, u64)> = BTreeSet::new();
     let place = |item: &Value| (item["start"].as_u64().unwrap(), item["priority"].as_u64().unwrap());
@@ -87,14 +87,14 @@ fn slow_watchers_cost_little_and_miss_nothing() {
     for priority in 2..5 {
         change(&ann, priority);
     }
-    // Each of them as text would be a megabyte and more.
+    // As text, each difference would take more than a megabyte.
     #[cfg(target_os = "linux")]
     assert!(resident_bytes(&ann) < before + 40, "{} MiB, {before} before", resident_bytes(&ann));
     assert!(read_until(&mut watches[7], 4) && read_until(&mut watches[99], 4));
     change(&ann, 5);
     let mut line = String::new();
     watches[7].read_line(&mut line).unwrap();
-    assert!(line.contains(r#""change":"changed""#), "it goes on: {line}");
+    assert!(line.contains(r#""change":"changed""#), "the watch continues: {line}");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_watcher_too_far_behind_has_to_resynchronize() {
     slow.read_line(&mut line).unwrap();
     assert!(
         line.contains(r#""change":"changed""#) && line.contains(r#""port":9"#),
-        "it goes on from there: {line}"
+        "the watch continues from there: {line}"
     );
     let text = read_all(send(&ann, "GET /v1/groups/g/topology HTTP/1.0\r\n\r\n"));
     assert_eq!(text.matches(r#""op":"add""#).count(), RANGES as usize);
@@ -133,8 +133,8 @@ fn stalled_requests_and_answers_time_out() {
         let text = read_all(stream);
         assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("did not arrive in time"), "{text}");
     }
-    // It is over half a megabyte; the system holds some of it.
-    eventually("it is cut off", || ann.log().contains("read nothing of its answer"));
+    // The answer is over half a megabyte, part of which the kernel buffers.
+    eventually("the client is disconnected", || ann.log().contains("read nothing of its answer"));
     let text = read_all(unread);
     assert!(text.starts_with("HTTP/1.1 200 ") && !text.ends_with("0\r\n\r\n"), "{} bytes", text.len());
     // All the same in time.
@@ -150,18 +150,18 @@ fn limits_of_connections_and_watchers_name_the_setting() {
     let why = answer["error"].as_str().unwrap();
     assert!(status == 507 && why.contains("at most 2; raise `max-watchers`"), "{why}");
     let mut held = Vec::new();
-    eventually("it is said", || {
+    eventually("the limit is logged", || {
         held.push(send(&ann, ""));
         ann.log().contains("(`max-connections`)")
     });
     drop((held, watches));
-    eventually("there is room again", || {
+    eventually("connections are accepted again", || {
         read_all(send(&ann, "GET /v1/status HTTP/1.0\r\n\r\n")).starts_with("HTTP/1.1 200 ")
     });
 }
 
 #[test]
-fn a_request_holds_all_ranges_of_a_member_and_no_more() {
+fn request_bodies_are_limited_to_16_mib() {
     let scratch = Scratch::new();
     let ann = Node::start(&scratch.0.join("ann"), &["--single"]);
     let padded = |length: usize| format!("{}{{}}", " ".repeat(length - 2));

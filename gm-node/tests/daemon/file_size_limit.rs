@@ -1,11 +1,11 @@
-//! The limit of file sizes: what it stops is refused and said, and nothing ends.
+//! Tests of the limit of file sizes: a write beyond it is refused, and the daemon continues.
 
 use std::process::{Command, Stdio};
 
 use crate::node::{Scratch, program};
 use crate::warnings::{limited, warnings};
 
-/// So many 512 bytes are more than an empty database has, and less than this test writes.
+/// Limit in units of 512 bytes: more than an empty database, and less than this test writes.
 const LIMIT: &str = "-f 3600";
 
 #[test]
@@ -14,7 +14,7 @@ fn a_daemon_at_the_file_size_limit_refuses_writes() {
     let ann = limited(&scratch, LIMIT);
     assert_eq!(ann.post("/v1/groups/g/join", "").0, 200);
     let batch = |round: u32| {
-        // Scattered, so that they are not stored in little.
+        // Scattered keys, which do not compress well.
         let key = |at: u32| (round * 5_000 + at).wrapping_mul(2_654_435_761);
         let serve = |at: u32| {
             format!(r#"{{"do":"serve","start":{0},"end":{0},"port":{1}}}"#, key(at), key(at) % 65_535 + 1)
@@ -30,7 +30,7 @@ fn a_daemon_at_the_file_size_limit_refuses_writes() {
     assert_eq!((status, &answer["kind"]), (503, &"storage".into()), "{why}");
     assert!(why.contains("File too large") && why.contains("LimitFSIZE="), "{why}");
     assert!(warnings(&ann).contains("the storage fails, so writes are refused"), "{}", warnings(&ann));
-    // What is small still fits, or is refused too; reads are answered either way.
+    // A small write may still fit. Reads are answered in either case.
     assert!(
         [200, 503].contains(
             &ann.post("/v1/groups/g/change", r#"{"changes":[{"do":"unserve","start":0,"end":0}]}"#).0
@@ -40,7 +40,7 @@ fn a_daemon_at_the_file_size_limit_refuses_writes() {
     assert_eq!(ann.stop(), 0);
 }
 
-/// As it is where standard output is a file that may not grow.
+/// Standard output is a file at the limit.
 #[test]
 fn a_command_at_the_file_size_limit_reports_it() {
     let scratch = Scratch::new();

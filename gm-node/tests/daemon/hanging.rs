@@ -1,4 +1,4 @@
-//! What does not answer: files that block whoever opens them, and what holds up the end.
+//! Tests with hanging parts: files that block when they are opened, and a blocked shutdown.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,7 +15,7 @@ fn fifo(path: &str) {
     assert!(Command::new("mkfifo").args(["-m", "600", path]).status().unwrap().success());
 }
 
-/// A file of that size, which takes no room.
+/// Creates a sparse file of that size.
 fn large(path: &str, bytes: u64) {
     let _ = fs::remove_file(path);
     File::create(path).unwrap().set_len(bytes).unwrap();
@@ -27,7 +27,7 @@ fn irregular_and_huge_settings_files_are_refused() {
     let scratch = Scratch::new();
     let path = scratch.path("file");
     let cases: [(&str, u64, &str); 2] = [("--key-file", 2 << 30, "64 KiB"), ("--config", 1 << 30, "1 MiB")];
-    for (flag, bytes, bound) in cases {
+    for (flag, bytes, limit) in cases {
         for command in ["run", "check"] {
             let mut line = vec![command, "--cluster=c", "--no-data-dir", flag, &path];
             if flag == "--config" {
@@ -42,7 +42,7 @@ fn irregular_and_huge_settings_files_are_refused() {
             fifo(&path);
             refused("it is a FIFO, and only a regular file is opened here");
             large(&path, bytes);
-            refused(&format!("it is larger than {bound}"));
+            refused(&format!("it is larger than {limit}"));
             fs::remove_file(&path).unwrap();
             fs::create_dir(&path).unwrap();
             refused("it is a directory");
@@ -58,11 +58,11 @@ fn irregular_files_of_a_data_directory_are_refused() {
     assert_eq!(Node::start(&dir, &[]).stop(), 0);
     let data = format!("--data-dir={}", dir.display());
     for name in ["gm.redb", "gm.last", "lock"] {
-        let (path, kept) = (dir.join(name), dir.join("kept"));
-        fs::rename(&path, &kept).unwrap();
+        let (path, moved) = (dir.join(name), dir.join("moved"));
+        fs::rename(&path, &moved).unwrap();
         fifo(&path.to_string_lossy());
         for line in [[&LOCAL[..], &[&data]].concat(), vec!["dump", &data]] {
-            // A dump does not look at which commit was the last.
+            // A dump does not read `gm.last`.
             if name == "gm.last" && line[0] == "dump" {
                 continue;
             }
@@ -70,13 +70,13 @@ fn irregular_files_of_a_data_directory_are_refused() {
             let good = stderr.contains(&format!("/{name}: it is a FIFO"));
             assert!(exit == 1 && good, "{line:?}: {exit}: {stderr}");
         }
-        fs::rename(&kept, &path).unwrap();
+        fs::rename(&moved, &path).unwrap();
     }
-    // What is remembered of the configuration is no reason not to start.
+    // An unreadable file of configured ranges does not prevent the start.
     fifo(&dir.join("configured.json").to_string_lossy());
     fifo(&dir.join("configured.new").to_string_lossy());
     let ann = Node::start(&dir, &["--join=g"]);
-    eventually("it joins", || ann.members("g") == 1);
+    eventually("the node joins", || ann.members("g") == 1);
     assert!(ann.log().contains("configured.json is not read (it is a FIFO"), "{}", ann.log());
     assert_eq!(ann.stop(), 0);
 }
@@ -117,7 +117,7 @@ fn a_blocking_reload_is_refused_and_signals_still_end() {
     assert_eq!(ann.stop(), 0);
 }
 
-/// A daemon whose log nobody reads any longer: whatever thread logs, hangs.
+/// The log is a full FIFO, so every thread that logs hangs.
 #[test]
 fn a_daemon_that_hangs_is_ended_by_a_second_signal() {
     let scratch = Scratch::new();
@@ -141,8 +141,8 @@ fn a_daemon_that_hangs_is_ended_by_a_second_signal() {
         if let Some(status) = child.try_wait().unwrap() {
             break status.code();
         }
-        // Far within what one signal takes.
-        assert!(begun.elapsed() < Duration::from_secs(20), "it does not end");
+        // Far less than the time limit after one signal.
+        assert!(begun.elapsed() < Duration::from_secs(20), "the daemon does not end");
         sleep(Duration::from_millis(100));
     };
     assert_eq!(code, Some(1));

@@ -1,4 +1,4 @@
-//! From start to end, and again.
+//! Tests of the daemon's lifecycle: start, requests, reload, stop, restart.
 
 use std::io::BufRead;
 use std::os::unix::fs::PermissionsExt;
@@ -40,7 +40,7 @@ fn two_daemons_form_a_group_and_report_changes() {
         assert!(watch.read_line(&mut line).unwrap() > 0, "the watch ended");
     }
     let fingerprint = |node: &Node| node.get("/v1/groups/Customers")["fingerprint"].clone();
-    eventually("both hold the same", || fingerprint(&ann) == fingerprint(&bob));
+    eventually("both are in sync", || fingerprint(&ann) == fingerprint(&bob));
     assert_eq!(ann.get("/v1/peers")[0]["node"], bob.id.as_str());
 
     let mode = std::fs::metadata(&ann.socket).unwrap().permissions().mode() & 0o777;
@@ -58,11 +58,11 @@ fn a_restart_keeps_writes_and_replaces_a_dead_socket() {
     let (status, _) = ann.post("/v1/groups/a%2Fb/join", r#"{"ranges":[[1,2]]}"#);
     assert_eq!(status, 200);
     ann.kill();
-    assert!(dir.join("gm.sock").exists(), "nobody took it away");
+    assert!(dir.join("gm.sock").exists(), "a crash leaves the socket");
 
-    // It takes another port: what was said under the old address is said under the new one.
+    // The node takes another port, and its record moves to the new address.
     let ann = Node::start(&dir, &[]);
-    eventually("what was there moved with the address", || {
+    eventually("the record moved with the address", || {
         let items = ann.ask("GET /v1/groups/a%2Fb/topology?op=get", "").1["items"].clone();
         items.as_array().is_some_and(|items| items.len() == 1 && items[0]["start"] == 1)
     });
@@ -78,7 +78,7 @@ fn a_restart_keeps_writes_and_replaces_a_dead_socket() {
     let other = format!("--data-dir={}", scratch.path("other"));
     assert_eq!(run(&["restore", &file, &other]).0, 0);
     assert_eq!(run(&["dump", &other]).1, dump);
-    assert_eq!(run(&["restore", &file, &other]).0, 1, "it is not overwritten");
+    assert_eq!(run(&["restore", &file, &other]).0, 1, "an existing directory is not overwritten");
     assert_eq!(run(&["dump"]).0, 2);
 }
 
@@ -86,7 +86,7 @@ fn a_restart_keeps_writes_and_replaces_a_dead_socket() {
 fn refusals_have_a_status_and_a_kind() {
     let scratch = Scratch::new();
     let ann = Node::start(&scratch.0.join("ann"), &["--serve=g:0-9@80"]);
-    eventually("it serves", || ann.ask("GET /v1/groups/g", "").0 == 200);
+    eventually("the range is served", || ann.ask("GET /v1/groups/g", "").0 == 200);
     let serve = r#"{"changes":[{"do":"serve","start":9,"end":1,"port":80}]}"#;
     let cases = [
         (ann.ask("GET /v1/nothing", ""), 404, "usage"),
@@ -140,12 +140,12 @@ fn signals_and_the_service_manager() {
 
     std::fs::write(&config, "colour = 'red'\n").unwrap();
     bob.signal("-HUP");
-    eventually("a wrong file changes nothing", || bob.log().contains("not reloaded"));
+    eventually("an invalid file changes nothing", || bob.log().contains("not reloaded"));
     std::fs::write(&config, seed).unwrap();
     bob.signal("-HUP");
     let count = |node: &Node| node.members("g");
-    eventually("a new seed is called", || count(&bob) == 2 && count(&ann) == 2);
+    eventually("a new seed is dialed", || count(&bob) == 2 && count(&ann) == 2);
     assert_eq!(bob.stop(), 0);
-    eventually("who leaves is gone", || count(&ann) == 1);
+    eventually("a node that left is no member", || count(&ann) == 1);
     ann.signal("-INT");
 }

@@ -1,5 +1,5 @@
-//! The daemon as a process: what it refuses and in which words, what it says over its socket, how
-//! it ends and begins again. Needs no network but the loopback interface.
+//! Tests of the daemon as a process: refusals and their messages, the API, shutdown and restart.
+//! They use only the loopback interface.
 
 // Helpers of tests may fail a test.
 #![allow(clippy::panic, clippy::unwrap_used)]

@@ -1,4 +1,4 @@
-//! A daemon that a test runs, and its socket. Ended when dropped.
+//! A daemon process and a client of its socket. Dropping it kills the process.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A directory of a test.
+/// Temporary directory of a test.
 pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
@@ -32,7 +32,7 @@ impl Drop for Scratch {
     }
 }
 
-/// The program, without what the environment of the test would say.
+/// The program, without settings from the environment.
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gm-node"));
     for (name, _) in std::env::vars_os() {
@@ -44,7 +44,7 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// What it prints, and its exit code.
+/// Runs the program and returns its exit code and output.
 pub(crate) fn run(arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = program(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -71,7 +71,7 @@ pub(crate) const LOCAL: [&str; 8] = [
 ];
 
 impl Node {
-    /// On that directory, with those flags besides; ready when this returns.
+    /// Starts a daemon on a directory and waits until it is ready.
     pub(crate) fn start(dir: &Path, flags: &[&str]) -> Node {
         let mut line: Vec<&str> = LOCAL.to_vec();
         let data = format!("--data-dir={}", dir.display());
@@ -85,11 +85,11 @@ impl Node {
         let mut child = command.stdout(Stdio::piped()).stderr(file).spawn().unwrap();
         let mut id = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut id).unwrap();
-        assert!(!id.is_empty(), "it ended: {}", std::fs::read_to_string(log).unwrap());
+        assert!(!id.is_empty(), "the daemon ended: {}", std::fs::read_to_string(log).unwrap());
         Node { child, id: id.trim().to_owned(), socket: socket.to_owned(), log: log.to_owned() }
     }
 
-    /// The same at a port that is given, so that its address stays.
+    /// Starts a daemon at a fixed port, so that its address remains after a restart.
     pub(crate) fn start_at(dir: &Path, port: u16, flags: &[&str]) -> Node {
         let (port, data) = (format!("--port={port}"), format!("--data-dir={}", dir.display()));
         let mut line = [&LOCAL[..4], &LOCAL[5..], &[&port, &data]].concat();
@@ -98,12 +98,12 @@ impl Node {
         let file = std::fs::File::create(&log).unwrap();
         let child = program(&line).stdout(Stdio::null()).stderr(file).spawn().unwrap();
         let mut node = Node { child, id: String::new(), socket, log };
-        eventually("it answers", || UnixStream::connect(&node.socket).is_ok());
+        eventually("the daemon answers", || UnixStream::connect(&node.socket).is_ok());
         node.id = node.get("/v1/status")["node"].as_str().unwrap().to_owned();
         node
     }
 
-    /// A request and what comes of it: the status, and the shape.
+    /// Sends a request and returns the status and the answer.
     pub(crate) fn ask(&self, line: &str, body: &str) -> (u16, Value) {
         let mut stream = UnixStream::connect(&self.socket).unwrap();
         let length = body.len();
@@ -121,13 +121,13 @@ impl Node {
         value
     }
 
-    /// How many members a group has here.
+    /// Number of members of a group.
     pub(crate) fn members(&self, group: &str) -> usize {
         let members = self.ask(&format!("GET /v1/groups/{group}/members"), "").1["members"].clone();
         members.as_array().map_or(0, Vec::len)
     }
 
-    /// What is said of ranges in a group; the query names which of it.
+    /// Items of a group, filtered by the query.
     pub(crate) fn items(&self, group: &str, query: &str) -> Vec<Value> {
         let items = self.ask(&format!("GET /v1/groups/{group}/topology{query}"), "").1["items"].clone();
         items.as_array().cloned().unwrap_or_default()
@@ -159,13 +159,13 @@ impl Node {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Ends it as a service manager does.
+    /// Stops the daemon as a service manager does.
     pub(crate) fn stop(mut self) -> i32 {
         self.signal("-TERM");
         self.child.wait().unwrap().code().unwrap()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the daemon has ended.
     pub(crate) fn wait(mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap()
     }
@@ -183,11 +183,11 @@ impl Drop for Node {
     }
 }
 
-/// Waits until it is so.
+/// Waits until the condition is met.
 pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(20);
     while !is() {
-        assert!(Instant::now() < until, "it did not come to be: {what}");
+        assert!(Instant::now() < until, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

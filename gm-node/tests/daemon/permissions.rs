@@ -1,5 +1,5 @@
-//! Whom the daemon and the command line trust: what others may change is refused, and another user
-//! is neither answered nor believed.
+//! Tests of permissions: files that other users can change are refused, and other users are neither
+//! answered nor trusted.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -10,25 +10,25 @@ use std::process::Output;
 
 use crate::node::{LOCAL, Node, Scratch, eventually, program, run};
 
-/// Nobody's number, on all systems that matter here.
+/// User id of `nobody`, on all supported systems.
 const OTHER_USER: u32 = 65_534;
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Whether files can be given to others, which only root can.
+/// Whether the tests run as root, which can change owners.
 fn is_root(scratch: &Scratch) -> bool {
     let file = scratch.0.join("given");
     fs::write(&file, "").unwrap();
     let is_root = chown(&file, Some(OTHER_USER), None).is_ok();
     if !is_root {
-        eprintln!("skipped: files cannot be given to others here, which needs root");
+        eprintln!("skipped: changing the owner of files needs root");
     }
     is_root
 }
 
-/// What a start on a directory is refused for.
+/// Error message of a refused start on a directory.
 fn refusal_of(dir: &Path) -> String {
     let data = format!("--data-dir={}", dir.display());
     let (exit, _, stderr) = run(&[&LOCAL[..], &[&data]].concat());
@@ -37,11 +37,11 @@ fn refusal_of(dir: &Path) -> String {
 }
 
 #[test]
-fn a_data_directory_that_others_may_write_to_is_refused() {
+fn a_data_directory_writable_by_others_is_refused() {
     let scratch = Scratch::new();
     let dir = scratch.0.join("ann");
     fs::create_dir(&dir).unwrap();
-    // Not even with a sticky bit: others could make the files first.
+    // A sticky bit is not enough: other users could create the files first.
     for open in [0o777, 0o775, 0o722, 0o1777] {
         mode(&dir, open);
         let words = refusal_of(&dir);
@@ -139,7 +139,7 @@ fn the_client_refuses_a_socket_of_another_user() {
         let who = format!("is answered by the process {} of the user {OTHER_USER}", theirs.child.id());
         assert!(exit == 3 && stderr.contains(&who) && stderr.contains("nothing was sent"), "{stderr}");
     }
-    // Its own user may ask it.
+    // The daemon's own user is answered.
     let mut own = program(&["status", &data]);
     let Output { status, stderr, .. } = own.uid(OTHER_USER).output().unwrap();
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
@@ -161,7 +161,7 @@ fn another_user_is_never_answered() {
     let mut status = program(&["status", &data]);
     let Output { status, .. } = status.uid(OTHER_USER).output().unwrap();
     assert_eq!(status.code(), Some(3));
-    eventually("it is logged", || ann.log().contains("a connection of another user is closed"));
+    eventually("the connection is logged", || ann.log().contains("a connection of another user is closed"));
     assert_eq!(run(&["status", &data]).0, 0);
 }
 

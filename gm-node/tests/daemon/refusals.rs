@@ -1,4 +1,4 @@
-//! What `run` and `check` refuse, each with its words and its exit code.
+//! Tests of the refusals of `run` and `check`, with messages and exit codes.
 
 use crate::node::{LOCAL, Node, Scratch, run};
 
@@ -104,7 +104,7 @@ fn errors_are_one_json_object() {
     let error: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert!(exit == 2 && error["kind"] == "usage" && stderr.contains("--port: `x`"), "{error}: {stderr}");
     assert!(error["error"].as_str().is_some_and(|error| error.contains("`x`") && error.contains("key-file")));
-    // With JSON the log is JSON too, unless something else is said.
+    // With `--json` the log is JSON too, unless `log-format` is set.
     for (format, value) in [(None, "json"), (Some("--log-format=text"), "text")] {
         let mut line = vec!["check", "--json", "--cluster=c", "--insecure-no-encryption", "--no-data-dir"];
         line.extend(format);
@@ -123,7 +123,7 @@ fn a_damaged_database_is_refused_in_one_line() {
     assert_eq!(ann.stop(), 0);
     let file = std::fs::File::options().write(true).open(dir.join("gm.redb")).unwrap();
     let data = format!("--data-dir={}", dir.display());
-    // Where the library panics, and where it does not.
+    // For some damages the library panics.
     for parts in [2, 3, 1_000_000] {
         file.set_len(file.metadata().unwrap().len() / parts).unwrap();
         for line in [[&LOCAL[..], &[&data]].concat(), vec!["dump", &data]] {

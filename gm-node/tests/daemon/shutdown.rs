@@ -1,4 +1,4 @@
-//! Shutdown with writes in progress: every answer is true after the restart.
+//! Tests of the shutdown with writes in progress: every answer is true after the restart.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -11,15 +11,15 @@ use serde_json::Value;
 
 use crate::node::{Node, Scratch, eventually, program};
 
-/// Writers at one time by the socket, and by the command line.
+/// Number of concurrent writers over the socket, and by the command line.
 const WRITERS: (u32, u32) = (96, 4);
-/// Writes that are acknowledged before the end.
+/// Number of acknowledged writes before the shutdown.
 const BEFORE: u32 = 400;
 
-/// What a writer was told, as the exit code of the command line.
+/// Result of a write, as an exit code of the command line.
 type Code = i32;
 
-/// The command line for a node: its exit code, and its answer.
+/// Runs a command and returns its exit code and answer.
 fn run_command(node: &Node, arguments: &[&str]) -> (Code, Value) {
     let api = format!("--api=unix:{}", node.socket.display());
     let done = program(arguments).args([&*api, "--json"]).stderr(Stdio::null()).output().unwrap();
@@ -30,7 +30,7 @@ fn by_command(node: &Node, key: u32) -> Code {
     run_command(node, &["serve", "g", &key.to_string(), "--port=1"]).0
 }
 
-/// The same over the socket, which is faster.
+/// Writes over the socket, which is faster.
 fn by_socket(node: &Node, key: u32) -> Code {
     let Ok(mut stream) = UnixStream::connect(&node.socket) else { return 3 };
     let body = format!(r#"{{"changes":[{{"do":"serve","start":{key},"end":{key},"port":1}}]}}"#);
@@ -49,7 +49,7 @@ fn by_socket(node: &Node, key: u32) -> Code {
     }
 }
 
-/// The keys that are served.
+/// Served keys.
 fn served(node: &Node) -> Vec<u64> {
     node.items("g", "?op=add").iter().map(|item| item["start"].as_u64().unwrap()).collect()
 }
@@ -59,7 +59,7 @@ fn answers_to_writes_during_shutdown_are_true() {
     let scratch = Scratch::new();
     let dir = scratch.0.join("ann");
     let ann = Node::start(&dir, &[]);
-    // The first write in a group waits for other nodes for a while, which this test is not about.
+    // The first write in a group probes other nodes, which would delay the test.
     assert_eq!(run_command(&ann, &["join", "g", "--interest=0-0"]).0, 0);
 
     let (next, done) = (AtomicU32::new(1), AtomicU32::new(0));
@@ -89,7 +89,7 @@ fn answers_to_writes_during_shutdown_are_true() {
     let mut count: BTreeMap<Code, u32> = BTreeMap::new();
     codes.iter().for_each(|(_, code)| *count.entry(*code).or_default() += 1);
 
-    // It takes another port, and its record moves there in one write.
+    // The node takes another port, and its record moves there in one write.
     let ann = Node::start(&dir, &[]);
     let acknowledged = usize::try_from(count[&0]).unwrap();
     eventually(&format!("what was acknowledged is served again: {count:?}"), || {
@@ -123,7 +123,7 @@ fn a_wait_cut_off_by_shutdown_says_the_write_stands() {
         writer.join().unwrap()
     });
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
-    // Short of what was asked for; if the other is given up meanwhile, the wait has settled.
+    // The wait is not satisfied; it is settled if the peer was given up before the shutdown.
     assert_eq!((code, answer[0]["acknowledged"].as_u64()), (4, Some(0)), "{answer}");
     let end = answer[0]["wait"].as_str().unwrap();
     assert!(end == "ended" || end == "settled", "{answer}");

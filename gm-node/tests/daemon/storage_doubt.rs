@@ -1,14 +1,13 @@
-//! A database that lost its last commit: the daemon starts, says so, and is over it once it has
-//! written.
+//! Tests with a database that lost its last commit: the daemon starts and warns until it has
+//! written again.
 
 use std::fs;
 use std::path::Path;
 
 use crate::node::{Node, Scratch, eventually, run};
 
-/// Damages the newer of the two places in the head of the database that say which commit is the
-/// last: a place begins at byte 64, the other 128 bytes later; the number of its commit is 104
-/// bytes into it, its checksum 112.
+/// Damages the newer of the two commit slots in the head of the database. The slots begin at bytes
+/// 64 and 192; the number of the commit is at offset 104 of a slot, the checksum at 112.
 fn lose_last_commit(dir: &Path) {
     let file = dir.join("gm.redb");
     let mut bytes = fs::read(&file).unwrap();
@@ -35,7 +34,7 @@ fn a_lost_commit_is_a_warning_until_repaired() {
     (1..=3).for_each(|key| serve(&ann, key));
     assert!(!is_doubted(&ann));
     ann.kill();
-    // What a kill alone leaves is whole.
+    // A kill alone loses nothing.
     let ann = Node::start_at(&dir, port, &["--single"]);
     assert!(!is_doubted(&ann) && ann.items("g", "?op=add").len() == 3);
     serve(&ann, 4);
@@ -46,11 +45,11 @@ fn a_lost_commit_is_a_warning_until_repaired() {
     let log = ann.log();
     assert!(log.contains("lacks the last commit that was reported as stored"), "{log}");
     assert_eq!(ann.stop(), 0);
-    // Nothing was written since: it is not over.
+    // Without a write since, the warning remains.
     let ann = Node::start_at(&dir, port, &["--single"]);
     assert!(is_doubted(&ann));
     serve(&ann, 4);
-    eventually("it is over", || ann.log().contains("the storage is trusted again"));
+    eventually("the warning ends", || ann.log().contains("the storage is trusted again"));
     assert_eq!(ann.stop(), 0);
     let ann = Node::start_at(&dir, port, &["--single"]);
     assert!(!is_doubted(&ann) && ann.items("g", "?op=add").len() == 4);
@@ -61,7 +60,7 @@ fn restored_data_may_be_old() {
     let scratch = Scratch::new();
     let dir = scratch.0.join("ann");
     let ann = Node::start(&dir, &["--single", "--join=g"]);
-    eventually("it is a member", || ann.members("g") == 1);
+    eventually("the node is a member", || ann.members("g") == 1);
     assert_eq!(ann.stop(), 0);
     let data = format!("--data-dir={}", dir.display());
     let dump = scratch.path("dump");
@@ -71,7 +70,7 @@ fn restored_data_may_be_old() {
     let bob = Node::start(&other, &["--single"]);
     assert!(is_doubted(&bob), "{}", bob.log());
     assert_eq!(bob.stop(), 0);
-    // A database that was taken away is missed.
+    // A missing database is detected.
     fs::remove_file(dir.join("gm.redb")).unwrap();
     let ann = Node::start(&dir, &["--single"]);
     assert!(is_doubted(&ann) && ann.log().contains("is gone, and a new one begins"), "{}", ann.log());

@@ -1,4 +1,4 @@
-//! Problems that an operator has to know: a warning in `status` until the problem is over, and one
+//! Tests of problems for an operator: each is a warning in `status` until it is resolved, and one
 //! line in the log.
 
 use std::os::unix::fs::PermissionsExt;
@@ -21,7 +21,7 @@ fn a_failed_reload_is_a_warning_until_one_succeeds() {
         std::fs::write(&keys, text).unwrap();
         std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600)).unwrap();
     };
-    // Two whose ids differ.
+    // Two keys with different ids.
     let id = |key: &str| {
         write(key);
         let line =
@@ -45,14 +45,14 @@ fn a_failed_reload_is_a_warning_until_one_succeeds() {
 
     write("not a key\n");
     ann.signal("-HUP");
-    eventually("the failure stands in status", || {
+    eventually("the failure is in the status", || {
         let warnings = warnings(&ann);
         warnings.contains("the last reload (SIGHUP) failed") && warnings.contains("line 1")
     });
-    assert_eq!(ann.get("/v1/status")["key"], second.as_str(), "everything goes on as it was");
+    assert_eq!(ann.get("/v1/status")["key"], second.as_str(), "the previous key remains");
     write(&format!("{one}{other}"));
     ann.signal("-HUP");
-    eventually("it is over", || !warnings(&ann).contains("reload"));
+    eventually("the warning ends", || !warnings(&ann).contains("reload"));
     let status = ann.get("/v1/status");
     assert_eq!((&status["key"], &status["other_keys"][0]), (&first.as_str().into(), &second.as_str().into()));
     assert!(
@@ -62,7 +62,7 @@ fn a_failed_reload_is_a_warning_until_one_succeeds() {
     );
 }
 
-/// A daemon whose files are limited by these words of `ulimit`.
+/// Starts a daemon with these arguments of `ulimit`.
 pub(crate) fn limited(scratch: &Scratch, words: &str) -> Node {
     let dir = scratch.0.join("ann");
     let data = format!("--data-dir={}", dir.display());
@@ -93,14 +93,14 @@ fn the_daemon_answers_and_warns_without_descriptors() {
     let scratch = Scratch::new();
     let ann = limited(&scratch, "-n 48");
     assert!(!warnings(&ann).contains("file descriptors"));
-    // The last of them wait in the system's queue, ahead of the next request.
+    // The last ones wait in the listen queue, ahead of the next request.
     let held = idle_connections(&ann);
     for _ in 0..3 {
         let warnings = warnings(&ann);
         // Between two requests the daemon may have closed a file of its own: then they "were" in
         // use.
-        let says = ["all file descriptors ", " in use", "The limit is 48", "LimitNOFILE="];
-        assert!(says.iter().all(|says| warnings.contains(says)), "{warnings}");
+        let expected = ["all file descriptors ", " in use", "The limit is 48", "LimitNOFILE="];
+        assert!(expected.iter().all(|part| warnings.contains(part)), "{warnings}");
     }
     let (status, answer) = ann.post("/v1/groups/g/join", "");
     assert_eq!(status, 200, "{answer}");
@@ -130,8 +130,7 @@ fn a_leave_on_exit_without_acknowledgement_is_logged() {
     );
 }
 
-/// It is known that nobody else is in the group: then nobody is waited for, and the end does not
-/// take the time of a wait.
+/// The group is known to have no other member, so the shutdown does not wait.
 #[test]
 fn a_sole_member_leaves_on_exit_without_delay() {
     let scratch = Scratch::new();

@@ -1,4 +1,5 @@
-//! Streaming of long answers: the head, then the entries of the list as they arrive, then a summary.
+//! Streaming of long answers: the head, then the entries of the list as they arrive, then a
+//! summary.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

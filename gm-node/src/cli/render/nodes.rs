@@ -130,7 +130,7 @@ fn failures_text(peer: &PeerInfo) -> String {
         };
         let next = match peer.retry_in {
             Some(left) => format!("next attempt in {}", format_duration(Duration::from_secs(left))),
-            None => "next attempt when there is something to send".to_owned(),
+            None => "next attempt with the next message".to_owned(),
         };
         words.push(format!("{} {how}, {next}", peer.failures));
     }

@@ -78,8 +78,8 @@ impl ListRenderer for Topology {
     }
 }
 
-/// Table of the segments with their owners, and a verdict: whether every key has the required number
-/// of owners.
+/// Table of the segments with their owners, and a verdict: whether every key has the required
+/// number of owners.
 #[derive(Debug)]
 pub(crate) struct Coverage {
     table: StreamedTable,

@@ -13,8 +13,8 @@ pub(crate) struct Flags {
     /// Name of the cluster. Nodes with different names ignore each other
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
-    /// File of keys, one per line, hexadecimal or base64: the first one seals, all of them open. Only its
-    /// owner may read it. `gm-node keygen` prints a new key
+    /// File of keys, one per line, hexadecimal or base64: the first one seals, all of them open.
+    /// Only its owner may read it. `gm-node keygen` prints a new key
     #[arg(long, value_name = "FILE", help_heading = "Security")]
     key_file: Option<String>,
     /// Run without encryption: everyone who can reach the port can read and change everything
@@ -22,12 +22,12 @@ pub(crate) struct Flags {
     insecure_no_encryption: bool,
     /// Run without persistent storage
     ///
-    /// After a restart, state is re-learned from peers; this node's own entries are lost unless --serve
-    /// and --join publish them again
+    /// After a restart, state is re-learned from peers; this node's own entries are lost unless
+    /// --serve and --join publish them again
     #[arg(long, help_heading = "Storage")]
     no_data_dir: bool,
-    /// Address by which other nodes reach this one, or a name that resolves to exactly one [default: the
-    /// address of the default route, or the only one]
+    /// Address by which other nodes reach this one, or a name that resolves to exactly one
+    /// [default: the address of the default route, or the only one]
     #[arg(long, value_name = "IP|HOST[:PORT]", help_heading = "Network")]
     address: Option<String>,
     /// Port of the address, UDP and TCP; 0 takes a free one and prints the address [default: 29999]
@@ -48,13 +48,15 @@ pub(crate) struct Flags {
     /// Multicast port; excludes --multicast
     #[arg(long, value_name = "PORT", help_heading = "Network")]
     multicast_port: Option<String>,
-    /// Number of routers that a multicast may pass, plus one: 1 stays in the local network [default: 4]
+    /// Number of routers that a multicast may pass, plus one: 1 stays in the local network
+    /// [default: 4]
     ///
     /// Too low, and nodes behind a router communicate by TCP only; too high, and multicasts reach
     /// networks that should not receive them
     #[arg(long, value_name = "1..=255", help_heading = "Network")]
     multicast_ttl: Option<String>,
-    /// Node to dial until it answers; may be given several times. Needed where multicast does not reach
+    /// Node to dial until it answers; may be given several times. Needed where multicast does not
+    /// reach
     #[arg(long, value_name = "HOST:PORT", help_heading = "Network")]
     seed: Vec<String>,
     /// Single-node mode: waits and reads ask for no other node. Only for a cluster of one node
@@ -66,58 +68,62 @@ pub(crate) struct Flags {
     /// Serve a range of a group at every start
     #[arg(long, value_name = "GROUP:START-END@PORT[/PRIORITY]", help_heading = "Groups")]
     serve: Vec<String>,
-    /// Keep ranges and groups that an earlier start configured with --serve and --join and this start
-    /// does not [default: withdraw them]
+    /// Keep ranges and groups that an earlier start configured with --serve and --join and this
+    /// start does not [default: withdraw them]
     #[arg(long, help_heading = "Groups")]
     keep_configured: bool,
     /// Leave all groups at shutdown [default: remain a member, as after a crash]
     #[arg(long, help_heading = "Groups")]
     leave_on_exit: bool,
-    /// Maximum number of connections to the control socket; further ones are closed at once [default:
-    /// 1280]
+    /// Maximum number of connections to the control socket; further ones are closed at once
+    /// [default: 1280]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_connections: Option<String>,
     /// Maximum number of watchers, each with a connection; further ones are refused [default: 1024]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_watchers: Option<String>,
-    /// Maximum number of groups that this node hosts; joining another one is refused [default: 1024]
+    /// Maximum number of groups that this node hosts; joining another one is refused [default:
+    /// 1024]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_groups: Option<String>,
-    /// Maximum number of other groups that this node knows by name; beyond it, new names replace old
-    /// ones [default: 10000]
+    /// Maximum number of other groups that this node knows by name; beyond it, new names replace
+    /// old ones [default: 10000]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_known_groups: Option<String>,
-    /// Maximum number of records in a group: of present, former and forgotten members [default: 100000]
+    /// Maximum number of records in a group: of present, former and forgotten members [default:
+    /// 100000]
     ///
-    /// Too low, and this node does not accept new members; so set the same value on all nodes. Too high
-    /// costs memory only if that many exist
+    /// Too low, and this node does not accept new members; so set the same value on all nodes. Too
+    /// high costs memory only if that many exist
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_records: Option<String>,
     /// Maximum number of ranges of one member in a group [default: 65536]
     ///
-    /// A node whose value is too low does not accept members with more ranges; so set the same value on
-    /// all nodes
+    /// A node whose value is too low does not accept members with more ranges; so set the same
+    /// value on all nodes
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_ranges: Option<String>,
     /// Maximum number of ranges of all members of a group [default: 4000000]
     ///
-    /// Too low, and this node does not accept new ranges of other members; so set the same value on all
-    /// nodes
+    /// Too low, and this node does not accept new ranges of other members; so set the same value on
+    /// all nodes
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_group_ranges: Option<String>,
     /// Maximum number of writes that wait for the storage; further ones are refused [default: 1024]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_writes: Option<String>,
-    /// Maximum number of writes that wait for acknowledgements; further ones are refused [default: 1024]
+    /// Maximum number of writes that wait for acknowledgements; further ones are refused [default:
+    /// 1024]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_waits: Option<String>,
-    /// Memory for changes that watchers have not read yet, for all of them together [default: 64MiB]
+    /// Memory for changes that watchers have not read yet, for all of them together [default:
+    /// 64MiB]
     ///
     /// Too low, and slow watchers lose changes: they must read the group again
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     watch_memory: Option<String>,
-    /// Maximum time that a client of the control socket may take to send its request, and to read more
-    /// of the answer; a watch has no limit [default: 60s]
+    /// Maximum time that a client of the control socket may take to send its request, and to read
+    /// more of the answer; a watch has no limit [default: 60s]
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     api_timeout: Option<String>,
     /// Log level: off, error, warn, info, debug or trace [default: info]

@@ -1,4 +1,5 @@
-//! Parser of keys. It refuses keys that are publicly known or guessable, and no message contains a key.
+//! Parser of keys. It refuses keys that are publicly known or guessable, and no message contains a
+//! key.
 
 use std::path::Path;
 
@@ -8,8 +9,8 @@ use gm_node::permissions;
 /// Maximum size of a key file: several hundred keys.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
-/// Public ids of the keys in use: the byte by which frames name their key. An id reveals nothing else
-/// about the key.
+/// Public ids of the keys in use: the byte by which frames name their key. An id reveals nothing
+/// else about the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyIds {
     /// Id of the key that seals.

@@ -202,7 +202,8 @@ fn relative_to(file: &Path, name: &str, value: String) -> String {
 }
 
 fn parse_key(key: &str, value: toml::Value) -> Result<(&'static str, Vec<String>), String> {
-    // A configuration file is not secret, so it must not contain a key. It cannot name another file.
+    // A configuration file is not secret, so it must not contain a key. It cannot name another
+    // file.
     let in_files = || SETTINGS.iter().filter(|known| !["key", "config"].contains(&known.name));
     if key == "key" {
         return Err(

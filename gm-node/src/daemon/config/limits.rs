@@ -37,7 +37,7 @@ const fn count(
     LimitSetting { setting, field, limit: of, is_size: false }
 }
 
-/// All limits of the node that are settings.
+/// The limits of the node that are settings.
 const LIMIT_SETTINGS: [LimitSetting; 9] = [
     count("max-watchers", "watchers", |limits| &mut limits.watchers),
     count("max-groups", "groups", |limits| &mut limits.groups),

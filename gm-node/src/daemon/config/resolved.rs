@@ -68,7 +68,7 @@ pub(crate) struct SettingRow {
     pub(crate) source: String,
 }
 
-/// All settings with value and source. Keys are not shown.
+/// Returns the settings with value and source. Keys are not shown.
 pub(crate) fn rows(layers: &Layers) -> Vec<SettingRow> {
     let row = |known: &super::schema::Setting| match layers.get(known.name) {
         None => SettingRow { key: known.name, value: known.default.to_owned(), source: "default".to_owned() },
@@ -299,8 +299,8 @@ impl SettingsReader<'_> {
 }
 
 impl ResolvedConfig {
-    /// Resolves the settings. Without `names`, host names are not resolved, and an address given by name
-    /// is left out.
+    /// Resolves the settings. Without `names`, host names are not resolved, and an address given by
+    /// name is left out.
     ///
     /// # Errors
     /// All errors, including the earlier ones.

@@ -1,10 +1,10 @@
-//! Table of all settings. The name of a setting is its flag and its key in the file; in upper case with
-//! a prefix it is its environment variable.
+//! Table of all settings. The name of a setting is its flag and its key in the file; in upper case
+//! with a prefix it is its environment variable.
 
 /// Kind of a setting's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SettingKind {
-    /// One value.
+    /// A single value.
     Single,
     /// Several values, separated by this character in the environment.
     List(char),
@@ -25,7 +25,7 @@ const fn setting(name: &'static str, kind: SettingKind, default: &'static str) -
     Setting { name, kind, default }
 }
 
-/// All settings, in the order of the output of `check`.
+/// The settings, in the order of the output of `check`.
 pub(crate) const SETTINGS: [Setting; 35] = [
     setting("cluster", SettingKind::Single, "(none: refused)"),
     setting("key-file", SettingKind::Single, "(none)"),

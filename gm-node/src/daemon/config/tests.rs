@@ -1,4 +1,4 @@
-//! Who counts, what is refused, and in which words.
+//! Tests of the precedence of sources, and of refusals with their messages.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::resolver::Resolver;
 use super::*;
 use crate::Global;
 
-/// What is said, as a test says it.
+/// Sources of settings in a test.
 #[derive(Default)]
 struct Case {
     flags: Vec<&'static str>,
@@ -17,7 +17,7 @@ struct Case {
     file: Option<String>,
 }
 
-/// A file that is gone when the test is over.
+/// A file that is removed on drop.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -75,7 +75,7 @@ impl Case {
         ResolvedConfig::resolve(&layers, Some(names), troubles)
     }
 
-    /// The only trouble.
+    /// The only error.
     fn trouble(&self) -> DaemonError {
         let mut troubles = self.effective().unwrap_err();
         assert_eq!(troubles.len(), 1, "{troubles:?}");
@@ -117,7 +117,7 @@ fn flags_override_environment_file_and_defaults() {
 }
 
 #[test]
-fn the_names_of_the_original_are_kept() {
+fn names_of_the_original_still_work() {
     let mut case = flags(&[]);
     case.environment = vec![
         ("GROUP_MANAGER_ADDRESS", "10.0.0.1"),
@@ -170,7 +170,7 @@ fn a_higher_layer_overrides_a_lower_one() {
     let mut switched = case(&[], "no-data-dir = true");
     switched.environment = vec![("GROUP_MANAGER_NO_DATA_DIR", "false")];
     assert!(matches!(switched.trouble(), DaemonError::Refused(why) if why.contains("data-dir")));
-    // The port may come with the address.
+    // The address may contain the port.
     let mut both = file("port = 7");
     both.flags.extend(["--address", "10.0.0.1:8"]);
     assert_eq!(both.effective().unwrap().sockets.port, 8);
@@ -180,7 +180,7 @@ fn a_higher_layer_overrides_a_lower_one() {
     assert_eq!((shell.address, shell.port), ("10.0.0.7".parse().ok(), 8));
     let (layers, troubles) = named.layers();
     let again = ResolvedConfig::resolve(&layers, None, troubles).unwrap().sockets;
-    assert_eq!((again.address, again.port), (None, 8), "it was looked up once");
+    assert_eq!((again.address, again.port), (None, 8), "the name is resolved once");
     assert_eq!(rows(&layers).iter().find(|row| row.key == "port").unwrap().value, "8");
     let mut over = file("address = '10.0.0.1:8'");
     over.flags.extend(["--port", "9"]);
@@ -207,7 +207,7 @@ fn paths_in_a_file_are_relative_to_it() {
     assert_eq!(value("data-dir"), dir.join("../data").to_str().unwrap());
     assert_eq!(value("api"), format!("unix:{}", dir.join("gm.sock").display()));
     assert_eq!(value("interface"), "eth0");
-    // What is absolute stays, and what is typed is meant from where it is typed.
+    // Absolute paths remain, and relative paths in flags refer to the working directory.
     let absolute =
         Case { file: Some("key-file = '/etc/gm.key'\napi = 'unix:'".to_owned()), ..Case::default() };
     let (layers, _) = absolute.layers();
@@ -231,7 +231,7 @@ fn required_settings_have_no_default() {
     );
     refused(missing(&["--cluster", "c", "--insecure-no-encryption"]), &["`data-dir`", "--no-data-dir"]);
     let troubles = Case::default().effective().unwrap_err();
-    assert_eq!(troubles.len(), 3, "all are said at once: {troubles:?}");
+    assert_eq!(troubles.len(), 3, "all errors are reported at once: {troubles:?}");
 }
 
 #[test]
@@ -279,8 +279,8 @@ fn errors_name_the_place_of_the_setting() {
     ];
     for (case, words) in cases {
         let troubles = case.effective().unwrap_err();
-        let said = troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        assert!(words.iter().all(|word| said.contains(word)), "{words:?} in: {said}");
+        let text = troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(words.iter().all(|word| text.contains(word)), "{words:?} in: {text}");
     }
 }
 

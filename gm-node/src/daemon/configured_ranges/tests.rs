@@ -1,4 +1,4 @@
-//! What is withdrawn, what stays, and a file that is read whatever is in it.
+//! Tests of the withdrawal plan and of the file of remembered ranges.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn configured(ranges: &[(u32, u32, RangeUse)]) -> Vec<ConfiguredRange> {
         .collect()
 }
 
-/// What is planned if that was remembered, is wanted, and stands.
+/// Plan for remembered, configured and present ranges.
 fn planned(
     remembered: &[(u32, u32, RangeUse)],
     wanted: &[(u32, u32, RangeUse)],
@@ -41,7 +41,7 @@ fn unchanged_ranges_without_configuration_are_withdrawn() {
     let plan = planned(&[old], &[new], &[old, new]);
     assert_eq!(plan, WithdrawalPlan { withdrawn: vec![range(0, 9)], ..WithdrawalPlan::default() });
     assert_eq!(planned(&[old], &[old], &[old]), WithdrawalPlan::default());
-    assert_eq!(planned(&[old], &[], &[]), WithdrawalPlan::default(), "it is gone already");
+    assert_eq!(planned(&[old], &[], &[]), WithdrawalPlan::default(), "the range is already gone");
     // Another port of the same range is applied, not withdrawn.
     assert_eq!(
         planned(&[old], &[(0, 9, served(81, 1))], &[(0, 9, served(81, 1))]),
@@ -57,7 +57,7 @@ fn ranges_changed_by_commands_stay() {
         plan,
         WithdrawalPlan { changed: vec![(range(0, 9), served(80, 7))], ..WithdrawalPlan::default() }
     );
-    // Two starts wrote it, and the second did not come to its end: either is the configuration's.
+    // After an interrupted start both values count as configured.
     let plan = planned(&[old, by_hand], &[], &[by_hand, (20, 29, served(1, 1))]);
     assert_eq!((plan.withdrawn, plan.leaves), (vec![range(0, 9)], false));
 }
@@ -69,7 +69,7 @@ fn a_group_without_ranges_is_left_unless_configured() {
     assert!(!planned(&[old], &[], &[old, (5, 5, RangeUse::Interest)]).leaves);
     let plan = planned(&[old], &[whole], &[old]);
     assert_eq!((plan.leaves, plan.rejoins), (false, vec![KeyRange::WHOLE]));
-    assert_eq!(planned(&[], &[], &[old]), WithdrawalPlan::default(), "it was never the configuration's");
+    assert_eq!(planned(&[], &[], &[old]), WithdrawalPlan::default(), "the range was never configured");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Sends an answer: its head, then its body as a whole or in chunks. Each chunk is generated after the
-//! previous one was sent.
+//! Sends an answer: its head, then its body as a whole or in chunks. Each chunk is generated after
+//! the previous one was sent.
 
 use std::io;
 use std::pin::Pin;
@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::stream::{until_closed, write_all};
 
-/// Marks an answer without end, to which the time limit of readers does not apply. It holds one chunk
-/// of limited size.
+/// Marks an answer without end, to which the time limit of readers does not apply. It holds one
+/// chunk of limited size.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::daemon) struct EndlessBody;
 

@@ -29,8 +29,8 @@ pub(super) async fn read_some(
     .await
 }
 
-/// Returns when the client has closed the connection. Further bytes are dropped: a connection carries
-/// one request.
+/// Returns when the client has closed the connection. Further bytes are dropped: a connection
+/// carries one request.
 pub(super) async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
     poll_fn(|context| {
         // A client that keeps sending must not starve other tasks.

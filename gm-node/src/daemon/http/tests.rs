@@ -1,4 +1,4 @@
-//! The server against clients that are slow, silent, greedy or gone.
+//! Tests of the server with slow, silent, greedy and disconnected clients.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// Whoever is slower than this is slow.
+/// Time limit for clients.
 const SLOW: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(60);
 
@@ -33,7 +33,7 @@ impl hyper::body::Body for EndlessBytes {
     }
 }
 
-/// Tells when it begins and when it is dropped.
+/// Signals when a request begins and when it is dropped.
 struct DropSignal(mpsc::UnboundedSender<()>);
 
 impl Drop for DropSignal {
@@ -46,7 +46,7 @@ fn router(dropped: mpsc::UnboundedSender<()>) -> Router {
     let echo = |asked: Asked| async { to_bytes(asked.into_body(), usize::MAX).await.unwrap() };
     let never = move || async move {
         let guard = DropSignal(dropped);
-        // It has begun.
+        // The request has begun.
         let _ = guard.0.send(());
         std::future::pending::<()>().await;
     };
@@ -70,35 +70,32 @@ struct TestServer {
 }
 
 impl TestServer {
-    fn new(patience: Duration, steps: usize) -> TestServer {
-        let (tell, dropped) = mpsc::unbounded_channel();
-        let shared = ServerState {
-            client_timeout: patience,
-            body_permits: Semaphore::new(steps),
-            max_body_permits: 1 << 20,
-        };
+    fn new(client_timeout: Duration, permits: usize) -> TestServer {
+        let (signal, dropped) = mpsc::unbounded_channel();
+        let shared =
+            ServerState { client_timeout, body_permits: Semaphore::new(permits), max_body_permits: 1 << 20 };
         TestServer {
             shared: Arc::new(shared),
             ending: watch::channel(false).0,
             dropped,
-            router: router(tell),
+            router: router(signal),
         }
     }
 
-    /// A client, and its connection.
+    /// Opens a connection; returns the client's side and the server's task.
     fn client(&self) -> (DuplexStream, JoinHandle<()>) {
         let (ours, theirs) = duplex(256);
         let shared = Arc::clone(&self.shared);
         (ours, tokio::spawn(connection(theirs, self.router.clone(), shared, self.ending.subscribe())))
     }
 
-    /// All that is answered to these bytes.
+    /// Sends bytes and returns the answer.
     async fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
         let (stream, task) = self.client();
         let (mut read, mut write) = tokio::io::split(stream);
         let bytes = bytes.as_ref().to_vec();
         let sending = tokio::spawn(async move {
-            // The server need not take all of it. Held until the answer was read.
+            // The server may not read all of it. The stream must live until the answer was read.
             let _ = write.write_all(&bytes).await;
             write
         });
@@ -112,18 +109,18 @@ impl TestServer {
 
 #[tokio::test]
 async fn a_request_is_answered_without_delay() {
-    let ground = TestServer::new(LONG, 1);
-    let text = ground.ask("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello").await;
+    let server = TestServer::new(LONG, 1);
+    let text = server.ask("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello").await;
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert_eq!(body, "hello");
     assert_eq!(
         head,
         "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: 5\r\nconnection: close"
     );
-    let text = ground.ask("HEAD /echo HTTP/1.1\r\n\r\n").await;
+    let text = server.ask("HEAD /echo HTTP/1.1\r\n\r\n").await;
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\n"), "{text}");
-    // A client that wants to be told so before it sends a body.
-    let (mut stream, _task) = ground.client();
+    // The client waits for `100 Continue` before it sends the body.
+    let (mut stream, _task) = server.client();
     let head = b"POST /echo HTTP/1.1\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n";
     stream.write_all(head).await.unwrap();
     let mut told = [0; 25];
@@ -137,7 +134,7 @@ async fn a_request_is_answered_without_delay() {
 
 #[tokio::test]
 async fn too_long_and_invalid_requests_are_refused_with_text() {
-    let ground = TestServer::new(LONG, 1);
+    let server = TestServer::new(LONG, 1);
     for (bytes, status, says) in [
         ("nonsense\r\n\r\n".to_owned(), "400", "invalid head"),
         (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(MAX_HEAD_BYTES)), "431", "longer than 16384 bytes"),
@@ -145,28 +142,28 @@ async fn too_long_and_invalid_requests_are_refused_with_text() {
         ("POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n".to_owned(), "411", "content-length"),
         ("GET /nowhere HTTP/1.1\r\n\r\n".to_owned(), "404", ""),
     ] {
-        let text = ground.ask(bytes).await;
+        let text = server.ask(bytes).await;
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")) && text.contains(says), "{text}");
     }
 }
 
 #[tokio::test]
 async fn half_a_request_is_refused_and_silence_is_dropped() {
-    let ground = TestServer::new(SLOW, 1);
+    let server = TestServer::new(SLOW, 1);
     let late = |text: &str| text.starts_with("HTTP/1.1 408 ") && text.contains("did not arrive in time");
-    assert!(late(&ground.ask("GET /echo HTT").await));
-    assert!(late(&ground.ask("POST /echo HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf").await));
-    assert_eq!(ground.ask("").await, "");
-    // At the end of the daemon nobody is waited for who has not asked.
-    let ground = TestServer::new(LONG, 1);
-    let (mut stream, task) = ground.client();
+    assert!(late(&server.ask("GET /echo HTT").await));
+    assert!(late(&server.ask("POST /echo HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf").await));
+    assert_eq!(server.ask("").await, "");
+    // The shutdown does not wait for incomplete requests.
+    let server = TestServer::new(LONG, 1);
+    let (mut stream, task) = server.client();
     stream.write_all(b"GET /echo HTT").await.unwrap();
-    ground.ending.send_replace(true);
+    server.ending.send_replace(true);
     task.await.unwrap();
-    // A request that is there already is answered.
+    // A complete request is answered.
     let (mut stream, theirs) = duplex(256);
     stream.write_all(b"GET /echo HTTP/1.1\r\n\r\n").await.unwrap();
-    connection(theirs, ground.router.clone(), Arc::clone(&ground.shared), ground.ending.subscribe()).await;
+    connection(theirs, server.router.clone(), Arc::clone(&server.shared), server.ending.subscribe()).await;
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
@@ -174,40 +171,40 @@ async fn half_a_request_is_refused_and_silence_is_dropped() {
 
 #[tokio::test]
 async fn small_bodies_are_always_accepted() {
-    let mut ground = TestServer::new(SLOW, 4);
+    let mut server = TestServer::new(SLOW, 4);
     let body = |length: usize, sent: usize| {
         format!("POST /echo HTTP/1.1\r\ncontent-length: {length}\r\n\r\n{}", "x".repeat(sent))
     };
-    // It needs more room than there is: it is not taken in as a whole, and gives back what it held.
-    assert!(ground.ask(body(200_000, 200_000)).await.starts_with("HTTP/1.1 408 "));
-    assert_eq!(ground.shared.body_permits.available_permits(), 4);
-    Arc::get_mut(&mut ground.shared).unwrap().client_timeout = LONG;
-    let ok = ground.ask(body(80_000, 80_000)).await;
+    // A body beyond the permits times out, and returns the permits that it held.
+    assert!(server.ask(body(200_000, 200_000)).await.starts_with("HTTP/1.1 408 "));
+    assert_eq!(server.shared.body_permits.available_permits(), 4);
+    Arc::get_mut(&mut server.shared).unwrap().client_timeout = LONG;
+    let ok = server.ask(body(80_000, 80_000)).await;
     assert!(ok.starts_with("HTTP/1.1 200 ") && ok.ends_with('x'), "{}", &ok[..80]);
-    assert_eq!(ground.shared.body_permits.available_permits(), 4);
-    // While one holds all the room, what is small goes on.
-    let (mut greedy, task) = ground.client();
+    assert_eq!(server.shared.body_permits.available_permits(), 4);
+    // While one body holds all permits, small ones are accepted.
+    let (mut greedy, task) = server.client();
     greedy.write_all(body(80_000, 40_000).as_bytes()).await.unwrap();
-    while ground.shared.body_permits.available_permits() == 4 {
+    while server.shared.body_permits.available_permits() == 4 {
         tokio::task::yield_now().await;
     }
-    assert!(ground.ask(body(SMALL_BODY_BYTES, SMALL_BODY_BYTES)).await.starts_with("HTTP/1.1 200 "));
+    assert!(server.ask(body(SMALL_BODY_BYTES, SMALL_BODY_BYTES)).await.starts_with("HTTP/1.1 200 "));
     drop(greedy);
     task.await.unwrap();
-    assert_eq!(ground.shared.body_permits.available_permits(), 4);
+    assert_eq!(server.shared.body_permits.available_permits(), 4);
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off_but_no_watcher() {
-    let ground = TestServer::new(SLOW, 1);
-    let (mut stream, task) = ground.client();
+    let server = TestServer::new(SLOW, 1);
+    let (mut stream, task) = server.client();
     stream.write_all(b"GET /long HTTP/1.1\r\n\r\n").await.unwrap();
     task.await.unwrap();
     let mut text = Vec::new();
     stream.read_to_end(&mut text).await.unwrap();
-    assert!(text.len() <= 256 && !text.ends_with(b"0\r\n\r\n"), "it broke off");
+    assert!(text.len() <= 256 && !text.ends_with(b"0\r\n\r\n"), "the answer must break off");
 
-    let (mut stream, task) = ground.client();
+    let (mut stream, task) = server.client();
     stream.write_all(b"GET /watch HTTP/1.1\r\n\r\n").await.unwrap();
     tokio::time::sleep(4 * SLOW).await;
     let mut bytes = [0; 10_000];
@@ -219,12 +216,12 @@ async fn a_client_that_does_not_read_is_cut_off_but_no_watcher() {
 
 #[tokio::test]
 async fn a_request_ends_when_its_client_is_gone() {
-    let mut ground = TestServer::new(LONG, 1);
-    let (mut stream, task) = ground.client();
-    // What comes behind the request is dropped.
+    let mut server = TestServer::new(LONG, 1);
+    let (mut stream, task) = server.client();
+    // Bytes after the request are dropped.
     stream.write_all(b"GET /never HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\n").await.unwrap();
-    assert_eq!(ground.dropped.recv().await, Some(()), "it has begun");
+    assert_eq!(server.dropped.recv().await, Some(()), "the request has begun");
     drop(stream);
     task.await.unwrap();
-    assert_eq!(ground.dropped.recv().await, Some(()), "and ends");
+    assert_eq!(server.dropped.recv().await, Some(()), "the request was dropped");
 }

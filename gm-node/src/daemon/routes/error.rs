@@ -89,7 +89,7 @@ impl RouteError {
                 "this node does not host the group {group:?}: join it, or ask {contact}, which is a member"
             ),
             None => {
-                format!("this node does not host the group {group:?}, and knows no member of it: join it")
+                format!("this node does not host the group {group:?}, and no member of it is known: join it")
             }
         };
         RouteError::new(StatusCode::NOT_FOUND, ErrorKind::UnknownGroup, error)

@@ -47,7 +47,7 @@ impl AnswerSlots {
 /// Format of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ListFormat {
-    /// One JSON value.
+    /// A single JSON value.
     Json,
     /// The value with an empty list, then each entry of the list on its own line.
     JsonLines,
@@ -84,8 +84,8 @@ pub(super) async fn stream_list(
     Ok(([(CONTENT_TYPE, form)], Body::new(body)).into_response())
 }
 
-/// Middleware of routes whose answers are generated as a whole: each answer holds a slot until it is
-/// sent, which limits their memory.
+/// Middleware of routes whose answers are generated as a whole: each answer holds a slot until it
+/// is sent, which limits their memory.
 pub(super) async fn limit_answers(
     State(lists): State<AnswerSlots>,
     request: Request,

@@ -1,5 +1,5 @@
-//! Route of a watch: streams the changes of a group, one per line. The next lines are generated only
-//! after the previous ones were sent, so a slow reader delays nothing and needs no queue.
+//! Route of a watch: streams the changes of a group, one per line. The next lines are generated
+//! only after the previous ones were sent, so a slow reader delays nothing and needs no queue.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Routes that write: each is one write of the node, answered when its wait ends. Closing the
-//! connection does not undo the write. The answer is exact: success, a refusal (nothing was written),
-//! or unknown.
+//! connection does not undo the write. The answer is exact: success, a refusal (nothing was
+//! written), or unknown.
 
 use std::sync::Arc;
 use std::time::Duration;
