@@ -14,10 +14,11 @@
 //! POST /v1/groups/{g}/join               JoinRequest   -> [WriteResult]
 //! POST /v1/groups/{g}/leave              LeaveRequest  -> [WriteResult]
 //! POST /v1/groups/{g}/change             ChangeRequest -> [WriteResult]
-//! POST /v1/groups/{g}/resume             LeaveRequest  -> [WriteResult]  after an identity conflict
+//! POST /v1/groups/{g}/resume             LeaveRequest  -> [WriteResult]
 //! POST /v1/groups/{g}/purge              PurgeRequest  -> PurgeResult
 //! POST /v1/forget                        ForgetRequest -> [WriteResult]
 //! ```
+//! `resume` ends the pause after an identity conflict.
 //! `{g}` is the group's name, percent-encoded. `members`, `topology`, `coverage` and `locate` take
 //! `fresh=MILLISECONDS`: the daemon answers once the group was compared with another host, or when
 //! that time is over; the `sync` of the answer shows which.

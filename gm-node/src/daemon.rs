@@ -56,11 +56,11 @@ pub(crate) fn help(example: &str) -> String {
 pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
     let mut errors = Vec::new();
     let layers = Layers::gather(global, flags, &environment(), &mut errors);
-    let effective = match ResolvedConfig::resolve(&layers, Some(&resolve_by_system), errors) {
-        Ok(effective) => effective,
+    let settings = match ResolvedConfig::resolve(&layers, Some(&resolve_by_system), errors) {
+        Ok(settings) => settings,
         Err(errors) => return report_errors(&errors, global.json),
     };
-    let log = log::Log::start(effective.log);
+    let log = log::Log::start(settings.log);
     descriptors::raise_limit();
     // One thread for the node and one for requests, so that a long answer does not delay the node.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -72,7 +72,7 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
         }
     };
     let context = reload::ReloadContext { global: global.clone(), flags: flags.clone(), layers, log };
-    let ended = runtime.block_on(lifecycle::run_node(effective, context));
+    let ended = runtime.block_on(lifecycle::run_node(settings, context));
     // A thread that hangs in file I/O ends with the process.
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
     match ended {
@@ -86,17 +86,17 @@ pub(crate) fn check(global: &Global, flags: &Flags) -> ExitCode {
     let mut errors = Vec::new();
     let layers = Layers::gather(global, flags, &environment(), &mut errors);
     let rows = rows(&layers);
-    let mut effective = ResolvedConfig::resolve(&layers, Some(&resolve_by_system), errors);
-    if let Ok(effective) = &mut effective {
-        effective
+    let mut settings = ResolvedConfig::resolve(&layers, Some(&resolve_by_system), errors);
+    if let Ok(settings) = &mut settings {
+        settings
             .warnings
-            .extend(permission_warnings::permission_warnings(effective, layers.config.as_deref()));
+            .extend(permission_warnings::permission_warnings(settings, layers.config.as_deref()));
     }
-    let text = if global.json { as_json(&rows, &effective) } else { as_table(&rows, &effective) };
+    let text = if global.json { as_json(&rows, &settings) } else { as_table(&rows, &settings) };
     if let Err(error) = offline::print(&text) {
         return report_errors(&[error], global.json);
     }
-    match effective {
+    match settings {
         Ok(_) => ExitCode::SUCCESS,
         // The JSON contains them.
         Err(errors) if global.json => exit_code(&errors),
@@ -106,22 +106,22 @@ pub(crate) fn check(global: &Global, flags: &Flags) -> ExitCode {
 
 type CheckResult = Result<ResolvedConfig, Vec<DaemonError>>;
 
-fn as_json(rows: &[config::SettingRow], effective: &CheckResult) -> String {
-    let (warnings, errors): (Vec<String>, Vec<String>) = match effective {
-        Ok(effective) => (effective.warnings.clone(), Vec::new()),
+fn as_json(rows: &[config::SettingRow], settings: &CheckResult) -> String {
+    let (warnings, errors): (Vec<String>, Vec<String>) = match settings {
+        Ok(settings) => (settings.warnings.clone(), Vec::new()),
         Err(errors) => (Vec::new(), errors.iter().map(ToString::to_string).collect()),
     };
     format!("{}\n", serde_json::json!({ "settings": rows, "warnings": warnings, "errors": errors }))
 }
 
-fn as_table(rows: &[config::SettingRow], effective: &CheckResult) -> String {
+fn as_table(rows: &[config::SettingRow], settings: &CheckResult) -> String {
     let width = |of: fn(&config::SettingRow) -> usize| rows.iter().map(of).max().unwrap_or(0);
     let (keys, values) = (width(|row| row.key.len()), width(|row| row.value.chars().count()).min(48));
     let mut lines: Vec<String> = rows
         .iter()
         .map(|row| format!("{:keys$}  {:values$}  {}\n", row.key, row.value, row.source))
         .collect();
-    let warnings = effective.iter().flat_map(|effective| &effective.warnings);
+    let warnings = settings.iter().flat_map(|settings| &settings.warnings);
     lines.extend(warnings.map(|warning| format!("warning: {warning}\n")));
     lines.concat()
 }

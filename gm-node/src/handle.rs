@@ -15,9 +15,11 @@
 //! # async fn embed(key: [u8; 32]) -> Result<(), Box<dyn std::error::Error>> {
 //! // The address of the default route, port 29999, multicast on.
 //! let sockets = Sockets::open(&RuntimeSettings::default())?;
-//! let codec = FrameCodec::new("production".parse()?, Keyring::new(Key::new(key)), Limits::default())?;
+//! let keyring = Keyring::new(Key::new(key));
+//! let codec = FrameCodec::new("production".parse()?, keyring, Limits::default())?;
 //! let config = NodeConfig::for_sockets(&sockets);
-//! let node = Node::start(config, codec, MemoryStore::ephemeral(), StoredState::default(), sockets)?;
+//! let store = MemoryStore::ephemeral();
+//! let node = Node::start(config, codec, store, StoredState::default(), sockets)?;
 //! let customers: GroupName = "Customers".parse()?;
 //! node.serve(&customers, KeyRange::new(0, 0x7fff_ffff)?, 5432, 1, Wait::NONE).await?;
 //! let owner = node.view(&customers).await?.and_then(|view| view.first_owner(4711));
@@ -101,7 +103,7 @@ pub enum StartError {
     Config(#[from] ConfigError),
     /// The sockets or the operating system failed.
     #[error(transparent)]
-    Shell(#[from] RuntimeError),
+    Runtime(#[from] RuntimeError),
 }
 
 /// Error of a call.
@@ -133,7 +135,7 @@ pub struct Node {
 
 #[derive(Debug)]
 struct Inner {
-    shell: RuntimeHandle<BoxedNodeMachine>,
+    runtime: RuntimeHandle<BoxedNodeMachine>,
     shared: Arc<event_loop::LoopState>,
     /// Start of the node's time.
     started_at: Instant,
@@ -165,12 +167,12 @@ impl Node {
         let (watchers, events) = (config.limits.watchers, config.limits.watch_events);
         let node = NodeMachine::new(config, codec, store, stored, entropy()?, Time::ZERO)?;
         let started_at = Instant::now();
-        let (shell, outputs) = start(node, sockets)?;
+        let (runtime, outputs) = start(node, sockets)?;
         let (shared, dropped_watchers) = event_loop::LoopState::new(EVENT_QUEUE);
         let shared = Arc::new(shared);
         let event_task =
-            tokio::spawn(event_loop::run(outputs, dropped_watchers, shell.clone(), Arc::clone(&shared)));
-        let store_handle = shell.clone();
+            tokio::spawn(event_loop::run(outputs, dropped_watchers, runtime.clone(), Arc::clone(&shared)));
+        let store_handle = runtime.clone();
         let store_task = tokio::spawn(async move {
             loop {
                 woken.notified().await;
@@ -182,7 +184,7 @@ impl Node {
         let tasks = vec![event_task.abort_handle(), store_task.abort_handle()];
         Ok(Node {
             inner: Arc::new(Inner {
-                shell,
+                runtime,
                 shared,
                 started_at,
                 max_watchers: watchers,
@@ -195,7 +197,7 @@ impl Node {
     /// The node's NetId.
     #[must_use]
     pub fn my_id(&self) -> NetId {
-        self.inner.shell.me()
+        self.inner.runtime.me()
     }
 
     /// Subscribes to events other than answers and changes: groups in sync, conflicts, problems of
@@ -211,7 +213,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn set_keys(&self, keyring: Keyring) -> Result<(), NodeError> {
-        Ok(self.inner.shell.send(NodeCommand::Keys(keyring)).await?)
+        Ok(self.inner.runtime.send(NodeCommand::Keys(keyring)).await?)
     }
 
     /// Adds seeds: the node dials them until they answer.
@@ -219,7 +221,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn add_seeds(&self, seeds: Vec<NetId>) -> Result<(), NodeError> {
-        Ok(self.inner.shell.send(NodeCommand::Seeds(seeds)).await?)
+        Ok(self.inner.runtime.send(NodeCommand::Seeds(seeds)).await?)
     }
 
     /// Adds a seed: the node dials it until it answers, and resolves its name periodically.
@@ -227,7 +229,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn add_seed(&self, seed: Seed) -> Result<(), NodeError> {
-        Ok(self.inner.shell.add_seed(seed).await?)
+        Ok(self.inner.runtime.add_seed(seed).await?)
     }
 
     /// Ends the waits of all stored writes: each is answered at once, as
@@ -237,14 +239,14 @@ impl Node {
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn end_waits(&self) -> Result<(), NodeError> {
-        Ok(self.inner.shell.send(NodeCommand::EndWaits).await?)
+        Ok(self.inner.runtime.send(NodeCommand::EndWaits).await?)
     }
 
     /// Stops the node: it sends queued messages, closes all connections, and returns when the
     /// storage is closed. The node remains a member of its groups. A write without an answer by
     /// then returns [`NodeError::Unknown`].
     pub async fn stop(&self) {
-        self.inner.shell.stop().await;
+        self.inner.runtime.stop().await;
         self.inner.shared.ended().await;
     }
 

@@ -24,13 +24,16 @@
 //! use gm_codec::{FrameCodec, Key, Keyring, Limits};
 //! use gm_data::{Change, GroupName, KeyRange};
 //! use gm_node::store::memory::MemoryStore;
-//! use gm_node::{NodeCommand, NodeConfig, NodeEvent, NodeMachine, StoredState, Wait, Write, WriteKind};
+//! use gm_node::{NodeCommand, NodeConfig, NodeEvent, NodeMachine};
+//! use gm_node::{StoredState, Wait, Write, WriteKind};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let codec = FrameCodec::new("production".parse()?, Keyring::new(Key::new([7; 32])), Limits::default())?;
+//! let keyring = Keyring::new(Key::new([7; 32]));
+//! let codec = FrameCodec::new("production".parse()?, keyring, Limits::default())?;
 //! let config = NodeConfig { single_node: true, ..NodeConfig::new("10.0.0.1:29999".parse()?) };
 //! let store = MemoryStore::ephemeral();
-//! let mut node = NodeMachine::new(config, codec, store, StoredState::default(), [1; 32], Time::ZERO)?;
+//! let (stored, seed) = (StoredState::default(), [1; 32]);
+//! let mut node = NodeMachine::new(config, codec, store, stored, seed, Time::ZERO)?;
 //!
 //! let group: GroupName = "Customers".parse()?;
 //! let serve = Change::Serve { range: KeyRange::WHOLE, port: Some(5432), priority: 1 };
@@ -40,7 +43,8 @@
 //! let mut answered = false;
 //! while !answered {
 //!     while let Some(output) = node.poll_output() {
-//!         answered |= matches!(output, Output::Event(NodeEvent::Answered { tag: 1, result: Ok(_), .. }));
+//!         let Output::Event(event) = output else { continue };
+//!         answered |= matches!(event, NodeEvent::Answered { tag: 1, result: Ok(_), .. });
 //!     }
 //!     // A runtime would sleep until the deadline.
 //!     node.handle(node.deadline().ok_or("no deadline")?, Input::Wake);

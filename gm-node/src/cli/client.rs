@@ -303,11 +303,11 @@ impl LineStream {
 
     /// Returns the next part of the body; `None` at the end.
     async fn frame(&mut self) -> Result<Option<Bytes>, CommandError> {
-        let patience = self.client.timeout;
+        let time_limit = self.client.timeout;
         let frame = if self.is_endless {
             self.body.frame().await
         } else {
-            timeout(patience, self.body.frame()).await.map_err(|_| self.client.timed_out(patience))?
+            timeout(time_limit, self.body.frame()).await.map_err(|_| self.client.timed_out(time_limit))?
         };
         match frame {
             None => Ok(None),

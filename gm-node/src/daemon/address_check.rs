@@ -27,20 +27,20 @@ pub(super) fn required_addresses(address: IpAddr, bind: Option<IpAddr>) -> BTree
 pub(super) async fn watch(needed: BTreeSet<IpAddr>, app: Arc<App>) {
     loop {
         tokio::time::sleep(CHECK_INTERVAL).await;
-        check(&needed, &app.concerns, has_address);
+        check(&needed, &app.problems, has_address);
     }
 }
 
 /// Checks once, and logs which addresses vanished or returned since the last check.
-fn check(needed: &BTreeSet<IpAddr>, concerns: &Problems, has: impl Fn(IpAddr) -> io::Result<bool>) {
-    let before = concerns.missing_addresses();
+fn check(needed: &BTreeSet<IpAddr>, problems: &Problems, has: impl Fn(IpAddr) -> io::Result<bool>) {
+    let before = problems.missing_addresses();
     let mut gone = before.clone();
     for ip in needed {
         match has(*ip) {
             Ok(true) => drop(gone.remove(ip)),
             Ok(false) => drop(gone.insert(*ip)),
             // The interfaces could not be listed: nothing changes.
-            Err(error) if is_exhausted(&error) => concerns.descriptors.record_exhaustion(),
+            Err(error) if is_exhausted(&error) => problems.descriptors.record_exhaustion(),
             Err(error) => tracing::debug!("cannot list the interfaces of this machine: {error}"),
         }
     }
@@ -50,7 +50,7 @@ fn check(needed: &BTreeSet<IpAddr>, concerns: &Problems, has: impl Fn(IpAddr) ->
     for ip in before.difference(&gone) {
         tracing::info!("the address {ip} is on an interface of this machine again");
     }
-    concerns.set_missing_addresses(gone);
+    problems.set_missing_addresses(gone);
 }
 
 /// The warning for an address that vanished.
@@ -66,17 +66,17 @@ mod tests {
 
     #[test]
     fn an_address_that_is_gone_is_a_warning_until_it_is_back() {
-        let concerns = Problems::new(None);
+        let problems = Problems::new(None);
         let ip: IpAddr = "10.0.0.1".parse().unwrap();
         let needed = BTreeSet::from([ip]);
-        check(&needed, &concerns, |_| Ok(true));
-        assert!(concerns.warnings().is_empty());
-        check(&needed, &concerns, |_| Ok(false));
-        check(&needed, &concerns, |_| Err(io::ErrorKind::Other.into()));
-        let warnings = concerns.warnings();
+        check(&needed, &problems, |_| Ok(true));
+        assert!(problems.warnings().is_empty());
+        check(&needed, &problems, |_| Ok(false));
+        check(&needed, &problems, |_| Err(io::ErrorKind::Other.into()));
+        let warnings = problems.warnings();
         assert!(warnings.len() == 1 && warnings[0].contains("10.0.0.1 is no longer"), "{warnings:?}");
-        check(&needed, &concerns, |_| Ok(true));
-        assert!(concerns.warnings().is_empty());
+        check(&needed, &problems, |_| Ok(true));
+        assert!(problems.warnings().is_empty());
     }
 
     #[test]

@@ -255,28 +255,28 @@ mod tests {
 
     #[tokio::test]
     async fn connections_beyond_the_limit_are_closed() {
-        let path = std::env::temp_dir().join(format!("gm-room-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("gm-listener-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
-        let mut room = LimitedListener::new(UnixListener::bind(&path).unwrap(), 2, Arc::default());
+        let mut listener = LimitedListener::new(UnixListener::bind(&path).unwrap(), 2, Arc::default());
         let mut ours = Vec::new();
         let mut theirs = Vec::new();
         for _ in 0..2 {
             ours.push(UnixStream::connect(&path).await.unwrap());
-            theirs.push(room.accept().await);
+            theirs.push(listener.accept().await);
         }
         let mut third = UnixStream::connect(&path).await.unwrap();
         // The listener closes it while it waits for the next one.
         let refused = tokio::select! {
-            _ = room.accept() => panic!("the limit is reached"),
+            _ = listener.accept() => panic!("the limit is reached"),
             end = third.read_u8() => end,
         };
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::UnexpectedEof);
         theirs.pop();
         let mut fourth = UnixStream::connect(&path).await.unwrap();
-        let mut guest = room.accept().await;
+        let mut connection = listener.accept().await;
         fourth.write_all(b"x").await.unwrap();
-        assert_eq!(guest.read_u8().await.unwrap(), b'x');
-        guest.write_all(b"y").await.unwrap();
+        assert_eq!(connection.read_u8().await.unwrap(), b'x');
+        connection.write_all(b"y").await.unwrap();
         assert_eq!(fourth.read_u8().await.unwrap(), b'y');
         std::fs::remove_file(&path).unwrap();
     }

@@ -101,20 +101,20 @@ async fn connection(
         // At shutdown, incomplete requests are dropped.
         _ = ended.wait_for(|ended| *ended) => return,
     };
-    let (is_empty, patience) = (buffer.is_empty(), shared.client_timeout);
+    let (is_empty, time_limit) = (buffer.is_empty(), shared.client_timeout);
     let head = match head {
         Ok(Ok(Some(head))) => head,
         Ok(Ok(None)) => return,
         Err(_) if is_empty => return,
-        Err(_) => return refuse(&mut stream, timed_out("head"), patience).await,
-        Ok(Err(refused)) => return refuse(&mut stream, refused, patience).await,
+        Err(_) => return refuse(&mut stream, timed_out("head"), time_limit).await,
+        Ok(Err(refused)) => return refuse(&mut stream, refused, time_limit).await,
     };
     let (is_head, is_http_1_0) = (head.method == Method::HEAD, head.is_http_1_0);
     let read = timeout_at(until, read_body(&mut stream, buffer, &head, &shared)).await;
     let (body, permit) = match read.unwrap_or_else(|_| Err(Some(timed_out("body")))) {
         Ok(body) => body,
         Err(None) => return,
-        Err(Some(refused)) => return refuse(&mut stream, refused, patience).await,
+        Err(Some(refused)) => return refuse(&mut stream, refused, time_limit).await,
     };
     let mut request = Request::new(Body::from(body));
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
@@ -124,9 +124,9 @@ async fn connection(
         () = until_closed(&mut stream) => return,
     };
     drop(permit);
-    match response::send(&mut stream, response, is_head, is_http_1_0, patience).await {
+    match response::send(&mut stream, response, is_head, is_http_1_0, time_limit).await {
         Err(error) if error.kind() == ErrorKind::TimedOut => tracing::debug!(
-            "a client of the control socket read nothing of its answer for {patience:?} (`api-timeout`) and was disconnected"
+            "a client of the control socket read nothing of its answer for {time_limit:?} (`api-timeout`) and was disconnected"
         ),
         // Other errors mean that the client is gone.
         Ok(()) | Err(_) => {}
@@ -140,11 +140,11 @@ fn timed_out(what: &str) -> HttpRefusal {
 async fn refuse(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     refused: HttpRefusal,
-    patience: Duration,
+    time_limit: Duration,
 ) {
     let (status, error) = refused;
     let response: Response = super::routes::refusal(status, error).into_response();
-    let _ = response::send(stream, response, false, false, patience).await;
+    let _ = response::send(stream, response, false, false, time_limit).await;
 }
 
 /// Reads a head; `None` if the client closes the connection first. Bytes after the head remain in

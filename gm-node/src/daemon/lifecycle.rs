@@ -42,15 +42,15 @@ fn refused(error: impl std::fmt::Display) -> DaemonError {
 
 /// Runs the daemon from its start to its end.
 pub(crate) async fn run_node(
-    mut effective: ResolvedConfig,
+    mut settings: ResolvedConfig,
     mut context: ReloadContext,
 ) -> Result<ExitCode, DaemonError> {
     let started_at = Instant::now();
     let mut signals = Signals::new(context.flags.exit_with_stdin, SHUTDOWN_TIMEOUT)?;
-    effective
+    settings
         .warnings
-        .extend(permission_warnings::permission_warnings(&effective, context.layers.config.as_deref()));
-    for warning in &effective.warnings {
+        .extend(permission_warnings::permission_warnings(&settings, context.layers.config.as_deref()));
+    for warning in &settings.warnings {
         // This is normal for a node that other nodes dial.
         if warning == NO_DISCOVERY {
             tracing::info!("{warning}");
@@ -59,54 +59,54 @@ pub(crate) async fn run_node(
         }
     }
     // Lock the directory first: the lock also protects the socket in it.
-    let (store, stored) = match open_storage(&effective, &mut signals).await? {
+    let (store, stored) = match open_storage(&settings, &mut signals).await? {
         StorageOpening::Opened(store, stored) => (store, stored),
         StorageOpening::Interrupted(name) => {
             tracing::info!("{name}: ended before the start was complete");
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let control = match &effective.api {
+    let control = match &settings.api {
         Some(path) => Some(ControlSocket::open(path).await.map_err(DaemonError::Refused)?),
         None => None,
     };
-    let sockets = Sockets::open(&effective.sockets).map_err(refused)?;
-    let codec = codec(&effective)?;
+    let sockets = Sockets::open(&settings.sockets).map_err(refused)?;
+    let codec = codec(&settings)?;
     let (former, moving) = (stored.me, moving_groups(&stored, sockets.me()));
-    let app = App::new(&effective, &sockets);
+    let app = App::new(&settings, &sockets);
     let (group, interface) = (sockets.group(), sockets.interface().map(ToOwned::to_owned));
-    let (single_node, limits) = (effective.single, effective.limits.node);
+    let (single_node, limits) = (settings.single, settings.limits.node);
     let config = NodeConfig { single_node, limits, ..NodeConfig::for_sockets(&sockets) };
-    let service = Node::start(config, codec, store, stored, sockets).map_err(refused)?;
-    let me = service.my_id();
-    tokio::spawn(event_log::log_events(service.events()));
+    let node = Node::start(config, codec, store, stored, sockets).map_err(refused)?;
+    let me = node.my_id();
+    tokio::spawn(event_log::log_events(node.events()));
     let api = control.as_ref().map(|control| control.path().display().to_string()).unwrap_or_default();
-    log_start(&effective, me, former, (group, interface.unwrap_or_default(), api));
-    if effective.sockets.port == 0 {
+    log_start(&settings, me, former, (group, interface.unwrap_or_default(), api));
+    if settings.sockets.port == 0 {
         let node = me.to_string();
         let line = if context.global.json { serde_json::json!({ "node": node }).to_string() } else { node };
         // A failure does not matter: the address is in the log too.
         let _ = super::offline::print(&format!("{line}\n"));
     }
-    let app = Arc::new(app.with(service.clone()));
+    let app = Arc::new(app.with(node.clone()));
     let server = control.and_then(|control| ApiServer::start(control, &app));
-    tokio::spawn(test_multicast(effective.sockets.clone(), Arc::clone(&app)));
+    tokio::spawn(test_multicast(settings.sockets.clone(), Arc::clone(&app)));
     tokio::spawn(address_check::watch(
-        address_check::required_addresses(me.ip(), effective.sockets.bind),
+        address_check::required_addresses(me.ip(), settings.sockets.bind),
         Arc::clone(&app),
     ));
     let configured = StartupGroups {
-        joins: effective.joins.clone(),
-        serves: effective.serves.clone(),
-        file: effective.data_dir.as_deref().map(ConfiguredFile::in_dir),
-        keep: effective.keep_configured,
+        joins: settings.joins.clone(),
+        serves: settings.serves.clone(),
+        file: settings.data_dir.as_deref().map(ConfiguredFile::in_dir),
+        keep: settings.keep_configured,
         moving_groups: moving,
     };
-    let applying = tokio::spawn(apply(service.clone(), configured));
-    notify(&format!("READY=1\nSTATUS={me} in cluster {}\n", effective.cluster));
+    let applying = tokio::spawn(apply(node.clone(), configured));
+    notify(&format!("READY=1\nSTATUS={me} in cluster {}\n", settings.cluster));
     tracing::debug!(micros = u64::try_from(started_at.elapsed().as_micros()).unwrap_or(u64::MAX), "ready");
 
-    let ended = run_until_signal(&mut signals, &mut context, &mut effective, &service, &app.concerns).await;
+    let ended = run_until_signal(&mut signals, &mut context, &mut settings, &node, &app.problems).await;
     notify("STOPPING=1\n");
     applying.abort();
     let Some(name) = ended else {
@@ -114,7 +114,7 @@ pub(crate) async fn run_node(
         return Err(DaemonError::Refused(why.to_owned()));
     };
     tracing::info!("{name}: shutting down");
-    shut_down(&app, &service, server, effective.leave_on_exit).await?;
+    shut_down(&app, &node, server, settings.leave_on_exit).await?;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
 }
@@ -124,9 +124,9 @@ pub(crate) async fn run_node(
 async fn run_until_signal(
     signals: &mut Signals,
     context: &mut ReloadContext,
-    effective: &mut ResolvedConfig,
-    service: &Node,
-    concerns: &Problems,
+    settings: &mut ResolvedConfig,
+    node: &Node,
+    problems: &Problems,
 ) -> Option<&'static str> {
     let mut reading = SettingsReload::default();
     loop {
@@ -135,23 +135,23 @@ async fn run_until_signal(
                 SignalEvent::End(name) => return Some(name),
                 SignalEvent::Reload => reading.begin(context),
             },
-            read = reading.next(context) => reload(context, effective, service, concerns, read).await,
-            () = service.ended() => return None,
+            read = reading.next(context) => reload(context, settings, node, problems, read).await,
+            () = node.ended() => return None,
         }
     }
 }
 
 /// Logs the start, with settings that are not obvious.
 fn log_start(
-    effective: &ResolvedConfig,
+    settings: &ResolvedConfig,
     me: NetId,
     former: Option<NetId>,
     (group, interface, api): (Option<SocketAddr>, String, String),
 ) {
-    let keys = effective.encryption.ids();
+    let keys = settings.encryption.ids();
     tracing::info!(
         node = %me,
-        cluster = %effective.cluster,
+        cluster = %settings.cluster,
         key = keys.as_ref().map_or_else(|| "none: no encryption".to_owned(), |keys| keys.sealing.clone()),
         other_keys = keys.map(|keys| keys.others.join(", ")).unwrap_or_default(),
         multicast = group.map_or_else(|| "off".to_owned(), |group| group.to_string()),
@@ -176,10 +176,10 @@ enum StorageOpening {
 /// Opens the storage on a thread of its own, so that a directory that does not respond delays the
 /// start but not the handling of signals.
 async fn open_storage(
-    effective: &ResolvedConfig,
+    settings: &ResolvedConfig,
     signals: &mut Signals,
 ) -> Result<StorageOpening, DaemonError> {
-    let Some(dir) = effective.data_dir.clone() else {
+    let Some(dir) = settings.data_dir.clone() else {
         return Ok(StorageOpening::Opened(Box::new(MemoryStore::ephemeral()), StoredState::default()));
     };
     let shown = dir.display().to_string();
@@ -211,9 +211,9 @@ fn moving_groups(stored: &StoredState, me: NetId) -> BTreeSet<GroupName> {
     stored.groups.iter().filter(is_member).map(|group| group.name().clone()).collect()
 }
 
-fn codec(effective: &ResolvedConfig) -> Result<FrameCodec, DaemonError> {
-    let (cluster, limits) = (effective.cluster.clone(), Limits::default());
-    match &effective.encryption {
+fn codec(settings: &ResolvedConfig) -> Result<FrameCodec, DaemonError> {
+    let (cluster, limits) = (settings.cluster.clone(), Limits::default());
+    match &settings.encryption {
         Encryption::Keys(keyring) => FrameCodec::new(cluster, keyring.clone(), limits),
         Encryption::Insecure => FrameCodec::insecure(cluster, limits),
     }

@@ -16,8 +16,8 @@ const FILE_TIMEOUT: Duration = Duration::from_secs(10);
 /// which may be intended. If they can write to a directory above those of the daemon, they can
 /// replace the data directory and so remove the node's data; but they can neither read nor forge
 /// it, as the daemon and the command line check the owner of what they open.
-pub(super) fn permission_warnings(effective: &ResolvedConfig, config: Option<&Path>) -> Vec<String> {
-    let (data, api, config) = (effective.data_dir.clone(), effective.api.clone(), config.map(Path::to_owned));
+pub(super) fn permission_warnings(settings: &ResolvedConfig, config: Option<&Path>) -> Vec<String> {
+    let (data, api, config) = (settings.data_dir.clone(), settings.api.clone(), config.map(Path::to_owned));
     let warnings = file::run_within(FILE_TIMEOUT, move || {
         let socket_dir = api.as_deref().and_then(Path::parent).map(Path::to_owned);
         let mut exposures = data.as_deref().map(permissions::exposed_parents).unwrap_or_default();

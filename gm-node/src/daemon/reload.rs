@@ -24,7 +24,7 @@ pub(crate) struct ReloadContext {
 #[derive(Debug)]
 pub(super) struct ReadSettings {
     layers: Layers,
-    effective: Result<ResolvedConfig, Vec<DaemonError>>,
+    settings: Result<ResolvedConfig, Vec<DaemonError>>,
 }
 
 /// A reload in progress.
@@ -46,8 +46,8 @@ impl SettingsReload {
         self.task = Some(spawn_blocking(move || {
             let mut errors = Vec::new();
             let layers = Layers::gather(&global, &flags, &environment(), &mut errors);
-            let effective = ResolvedConfig::resolve(&layers, None, errors);
-            ReadSettings { layers, effective }
+            let settings = ResolvedConfig::resolve(&layers, None, errors);
+            ReadSettings { layers, settings }
         }));
     }
 
@@ -62,7 +62,7 @@ impl SettingsReload {
                 Ok(read) => return read,
                 Err(error) => {
                     let why = DaemonError::Refused(format!("cannot read the settings: {error}"));
-                    return ReadSettings { layers: context.layers.clone(), effective: Err(vec![why]) };
+                    return ReadSettings { layers: context.layers.clone(), settings: Err(vec![why]) };
                 }
             }
         }
@@ -74,24 +74,24 @@ impl SettingsReload {
 pub(super) async fn reload(
     context: &mut ReloadContext,
     now: &mut ResolvedConfig,
-    service: &Node,
-    concerns: &Problems,
-    ReadSettings { layers, effective }: ReadSettings,
+    node: &Node,
+    problems: &Problems,
+    ReadSettings { layers, settings }: ReadSettings,
 ) {
-    let mut next = match effective {
+    let mut next = match settings {
         Ok(next) => next,
         Err(errors) => {
             for error in &errors {
                 tracing::error!("not reloaded, the previous settings remain in effect: {error}");
             }
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            return concerns.record_reload(Err(all.join("; ")));
+            return problems.record_reload(Err(all.join("; ")));
         }
     };
     context.log.set(next.log.0);
     match (&next.encryption, &now.encryption) {
         (Encryption::Keys(keyring), Encryption::Keys(_)) => {
-            if service.set_keys(keyring.clone()).await.is_err() {
+            if node.set_keys(keyring.clone()).await.is_err() {
                 return;
             }
         }
@@ -108,7 +108,7 @@ pub(super) async fn reload(
     }
     let count = new.len();
     for seed in new {
-        if service.add_seed(seed).await.is_err() {
+        if node.add_seed(seed).await.is_err() {
             return;
         }
     }
@@ -123,7 +123,7 @@ pub(super) async fn reload(
         new_seeds = count,
         "reloaded"
     );
-    concerns.record_reload(Ok(keys));
+    problems.record_reload(Ok(keys));
     context.layers = layers;
     *now = next;
 }

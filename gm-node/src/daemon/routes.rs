@@ -54,11 +54,11 @@ pub(crate) struct App<S = Node> {
     limits: DaemonLimits,
     answer_slots: AnswerSlots,
     pub(super) gate: Gate,
-    pub(super) concerns: Problems,
+    pub(super) problems: Problems,
 }
 
 impl App<()> {
-    pub(crate) fn new(effective: &ResolvedConfig, sockets: &Sockets) -> App<()> {
+    pub(crate) fn new(settings: &ResolvedConfig, sockets: &Sockets) -> App<()> {
         let multicast = match (sockets.group(), sockets.multicast_error()) {
             (_, Some(error)) => MulticastState::Refused(error.to_string()),
             (None, None) => MulticastState::Off,
@@ -66,16 +66,16 @@ impl App<()> {
         };
         App {
             node: (),
-            cluster: effective.cluster.to_string(),
-            data_dir: effective.data_dir.clone(),
-            is_single: effective.single,
+            cluster: settings.cluster.to_string(),
+            data_dir: settings.data_dir.clone(),
+            is_single: settings.single,
             multicast: Mutex::new(multicast),
             started_at: Instant::now(),
-            warnings: effective.warnings.clone(),
-            limits: effective.limits,
-            answer_slots: AnswerSlots::new(effective.limits.api_timeout),
+            warnings: settings.warnings.clone(),
+            limits: settings.limits,
+            answer_slots: AnswerSlots::new(settings.limits.api_timeout),
             gate: Gate::default(),
-            concerns: Problems::new(effective.encryption.ids()),
+            problems: Problems::new(settings.encryption.ids()),
         }
     }
 
@@ -90,7 +90,7 @@ impl App<()> {
             limits,
             answer_slots,
             gate,
-            concerns,
+            problems,
             ..
         } = self;
         App {
@@ -104,7 +104,7 @@ impl App<()> {
             limits,
             answer_slots,
             gate,
-            concerns,
+            problems,
         }
     }
 }
@@ -121,7 +121,7 @@ impl App {
 
 /// Serves connections until `end`, then finishes the requests in progress.
 pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::Receiver<()>) {
-    let (descriptors, limits) = (Arc::clone(&app.concerns.descriptors), app.limits);
+    let (descriptors, limits) = (Arc::clone(&app.problems.descriptors), app.limits);
     let writes = Router::new()
         .route("/v1/groups/{g}/join", post(write::join))
         .route("/v1/groups/{g}/leave", post(write::leave))

@@ -65,28 +65,28 @@ impl ApiServer {
 /// The storage did not close in time.
 pub(super) async fn shut_down(
     app: &App,
-    service: &Node,
+    node: &Node,
     server: Option<ApiServer>,
     leave: bool,
 ) -> Result<(), DaemonError> {
-    shut_down_within(app, service, server, leave, STOP_TIMEOUT).await
+    shut_down_within(app, node, server, leave, STOP_TIMEOUT).await
 }
 
 async fn shut_down_within(
     app: &App,
-    service: &Node,
+    node: &Node,
     server: Option<ApiServer>,
     leave: bool,
     stopping: Duration,
 ) -> Result<(), DaemonError> {
-    finish_writes(app, service).await;
+    finish_writes(app, node).await;
     if leave {
         tracing::info!("leaving all groups because of `leave-on-exit`");
-        leave_all(service).await;
+        leave_all(node).await;
     } else {
         tracing::info!("this node remains a member of its groups");
     }
-    let stopped = timeout(stopping, service.stop()).await;
+    let stopped = timeout(stopping, node.stop()).await;
     // The node has ended, so unanswered writes are answered now, as unknown.
     if let Some(server) = server {
         server.stop().await;
@@ -101,27 +101,27 @@ async fn shut_down_within(
 
 /// Refuses new writes and waits for those in progress. Reads are answered until the node has
 /// stopped.
-async fn finish_writes(app: &App, service: &Node) {
+async fn finish_writes(app: &App, node: &Node) {
     app.gate.close();
-    if timeout(WRITES_TIMEOUT, app.gate.until_empty()).await.is_err() && service.end_waits().await.is_ok() {
+    if timeout(WRITES_TIMEOUT, app.gate.until_empty()).await.is_err() && node.end_waits().await.is_ok() {
         // Writes without an answer by then wait for the storage, which closes next.
         let _ = timeout(ANSWERS_TIMEOUT, app.gate.until_empty()).await;
     }
 }
 
-async fn leave_all(service: &Node) {
-    let Ok(groups) = service.my_groups().await else { return };
+async fn leave_all(node: &Node) {
+    let Ok(groups) = node.my_groups().await else { return };
     let leaving = groups.into_iter().map(|group| {
-        let service = service.clone();
+        let node = node.clone();
         tokio::spawn(async move {
             // If the group has no other member, and a peer confirmed that, there is no wait.
             let is_sole_member = matches!(
-                service.view_with_freshness(&group).await,
+                node.view_with_freshness(&group).await,
                 Ok(Some((view, freshness))) if freshness.is_verified() && view.member_count() <= 1
             );
             let wait = if is_sole_member { Wait::NONE } else { Wait::all(LEAVE_TIMEOUT) };
-            match service.leave(&group, wait).await {
-                Ok(written) => log_left(service.my_id(), &group, &written.wait),
+            match node.leave(&group, wait).await {
+                Ok(written) => log_left(node.my_id(), &group, &written.wait),
                 Err(error) => tracing::error!(%group, "cannot leave: {error}"),
             }
         })
@@ -201,22 +201,21 @@ mod tests {
         let local = ["--address=127.0.0.1", "--multicast=off"];
         let line = CommandLine::try_parse_from([&flags[..], &local].concat()).unwrap();
         let layers = Layers::gather(&line.global, &line.flags, &[], &mut Vec::new());
-        let effective = ResolvedConfig::resolve(&layers, None, Vec::new()).unwrap();
+        let settings = ResolvedConfig::resolve(&layers, None, Vec::new()).unwrap();
         let (release, released) = channel();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let ended = runtime.block_on(async {
-            let sockets = Sockets::open(&effective.sockets).unwrap();
-            let codec = FrameCodec::insecure(effective.cluster.clone(), Limits::default()).unwrap();
-            let app = App::new(&effective, &sockets);
+            let sockets = Sockets::open(&settings.sockets).unwrap();
+            let codec = FrameCodec::insecure(settings.cluster.clone(), Limits::default()).unwrap();
+            let app = App::new(&settings, &sockets);
             let config = NodeConfig { single_node: true, ..NodeConfig::for_sockets(&sockets) };
             let store = HangingStore(released);
-            let service = Node::start(config, codec, store, StoredState::default(), sockets).unwrap();
-            let writing = service.clone();
+            let node = Node::start(config, codec, store, StoredState::default(), sockets).unwrap();
+            let writing = node.clone();
             let group: GroupName = "g".parse().unwrap();
             tokio::spawn(async move { writing.join(&group, Vec::new(), Wait::NONE).await });
-            shut_down_within(&app.with(service.clone()), &service, None, false, Duration::from_millis(100))
-                .await
+            shut_down_within(&app.with(node.clone()), &node, None, false, Duration::from_millis(100)).await
         });
         let words = ended.unwrap_err().to_string();
         assert!(words.contains("did not close within 0.1 s") && words.contains("Check the disk"), "{words}");

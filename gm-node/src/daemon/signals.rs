@@ -155,13 +155,13 @@ fn listen(
 /// not be stored.
 fn exit_with(words: &str) -> ! {
     let words = format!("error: {words}. Unanswered writes may or may not stand: check with `topology`\n");
-    let (said, is_said) = sync_channel(1);
+    let (printed, is_printed) = sync_channel(1);
     let say = move || {
         let _ = std::io::stderr().write_all(words.as_bytes());
-        let _ = said.send(());
+        let _ = printed.send(());
     };
     if std::thread::Builder::new().spawn(say).is_ok() {
-        let _ = is_said.recv_timeout(PRINT_TIMEOUT);
+        let _ = is_printed.recv_timeout(PRINT_TIMEOUT);
     }
     exit(1)
 }

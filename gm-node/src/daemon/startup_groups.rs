@@ -39,9 +39,9 @@ pub(super) struct StartupGroups {
 
 /// Applies the configuration, and only then withdraws what is no longer configured, so that no key
 /// loses a server in between.
-pub(super) async fn apply(service: Node, configured: StartupGroups) {
+pub(super) async fn apply(node: Node, configured: StartupGroups) {
     let StartupGroups { joins, serves, file: memory, keep, moving_groups: moving } = configured;
-    let Some(memory) = memory else { return write_configured(&service, joins, serves).await };
+    let Some(memory) = memory else { return write_configured(&node, joins, serves).await };
     let wanted = configured_ranges(&joins, &serves);
     let read = memory.clone();
     // The read runs on a thread of its own, because it may hang.
@@ -52,7 +52,7 @@ pub(super) async fn apply(service: Node, configured: StartupGroups) {
     both.sort();
     both.dedup();
     save(&memory, &remembered, &both).await;
-    write_configured(&service, joins, serves).await;
+    write_configured(&node, joins, serves).await;
     if keep {
         let remaining = both.len() - wanted.len();
         if remaining > 0 {
@@ -64,7 +64,7 @@ pub(super) async fn apply(service: Node, configured: StartupGroups) {
     }
     let mut still = wanted.clone();
     for group in remembered.iter().map(|entry| &entry.group).collect::<BTreeSet<_>>() {
-        match withdraw(&service, group, &remembered, &wanted, moving.contains(group)).await {
+        match withdraw(&node, group, &remembered, &wanted, moving.contains(group)).await {
             Ok(()) => {}
             Err(NodeError::Stopped | NodeError::Unknown) => return,
             Err(NodeError::Refused(error)) => {
@@ -92,13 +92,13 @@ async fn save(memory: &ConfiguredFile, before: &[ConfiguredRange], entries: &[Co
 
 /// Withdraws from a group the ranges that are no longer configured, in one write.
 async fn withdraw(
-    service: &Node,
+    node: &Node,
     group: &GroupName,
     remembered: &[ConfiguredRange],
     wanted: &[ConfiguredRange],
     moves: bool,
 ) -> Result<(), NodeError> {
-    let own = own_ranges(service, group, moves).await?;
+    let own = own_ranges(node, group, moves).await?;
     let plan = plan_withdrawal(group, remembered, wanted, &own);
     for (range, range_use) in &plan.changed {
         let current = match range_use {
@@ -108,12 +108,12 @@ async fn withdraw(
         tracing::warn!(%group, %range, "this range is no longer configured, but a command has changed it since, so it stays {current}. Withdraw it with `unserve`");
     }
     if plan.leaves {
-        service.leave(group, Wait::NONE).await?;
+        node.leave(group, Wait::NONE).await?;
         tracing::info!(%group, "left: the group is no longer configured, and this node had no other ranges in it");
     } else if !plan.withdrawn.is_empty() {
         let rejoins = plan.rejoins.iter().copied().map(Change::Interest);
         let changes = plan.withdrawn.iter().copied().map(Change::Unserve).chain(rejoins).collect();
-        service.change(group, changes, Wait::NONE).await?;
+        node.change(group, changes, Wait::NONE).await?;
         let ranges: Vec<String> = plan.withdrawn.iter().map(ToString::to_string).collect();
         tracing::info!(%group, ranges = ranges.join(", "), "withdrawn: no longer configured");
     }
@@ -123,15 +123,15 @@ async fn withdraw(
 /// The node's own ranges in a group. If its record is moving here from another address, this waits
 /// for it.
 async fn own_ranges(
-    service: &Node,
+    node: &Node,
     group: &GroupName,
     moves: bool,
 ) -> Result<BTreeMap<KeyRange, RangeUse>, NodeError> {
     let until = Instant::now() + MOVE_TIMEOUT;
     loop {
-        let view = service.view(group).await?;
+        let view = node.view(group).await?;
         let record =
-            view.as_ref().and_then(|view| view.record(service.my_id())).filter(|record| record.is_member());
+            view.as_ref().and_then(|view| view.record(node.my_id())).filter(|record| record.is_member());
         if let Some(record) = record {
             let range_use = |item: Item| match item.op() {
                 Op::Add => {
@@ -150,7 +150,7 @@ async fn own_ranges(
 }
 
 /// Applies the configured joins and ranges, one after the other.
-async fn write_configured(service: &Node, joins: Vec<JoinSpec>, serves: Vec<ServeSpec>) {
+async fn write_configured(node: &Node, joins: Vec<JoinSpec>, serves: Vec<ServeSpec>) {
     let joins = joins.into_iter().map(|JoinSpec { group, ranges }| (group, WriteKind::Join(ranges)));
     let serves = serves.into_iter().map(|ServeSpec { group, range, port, priority }| {
         (group, WriteKind::Change(vec![Change::Serve { range, port: Some(port), priority }]))
@@ -159,8 +159,8 @@ async fn write_configured(service: &Node, joins: Vec<JoinSpec>, serves: Vec<Serv
         let mut pause = FIRST_RETRY;
         loop {
             let done = match &what {
-                WriteKind::Change(changes) => service.change(&group, changes.clone(), Wait::NONE).await,
-                WriteKind::Join(ranges) => service.join(&group, ranges.clone(), Wait::NONE).await,
+                WriteKind::Change(changes) => node.change(&group, changes.clone(), Wait::NONE).await,
+                WriteKind::Join(ranges) => node.join(&group, ranges.clone(), Wait::NONE).await,
                 WriteKind::Leave | WriteKind::Resume => return,
             };
             match done {

@@ -141,7 +141,7 @@ impl Drop for EndOnDrop<'_> {
 pub(super) async fn run(
     mut outputs: MachineOutputs,
     mut dropped_watchers: mpsc::UnboundedReceiver<u64>,
-    shell: RuntimeHandle<BoxedNodeMachine>,
+    runtime: RuntimeHandle<BoxedNodeMachine>,
     shared: std::sync::Arc<LoopState>,
 ) {
     let ending = EndOnDrop(&shared);
@@ -152,7 +152,7 @@ pub(super) async fn run(
                 Some(MachineOutput::Delivery(never)) => match never {},
                 None => return,
             },
-            Some(tag) = dropped_watchers.recv() => drop(shell.send(NodeCommand::Unwatch { tag }).await),
+            Some(tag) = dropped_watchers.recv() => drop(runtime.send(NodeCommand::Unwatch { tag }).await),
         }
     }
 }

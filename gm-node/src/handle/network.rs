@@ -78,8 +78,8 @@ impl Node {
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn network(&self) -> Result<NetworkStatus, NodeError> {
-        let (now, seeds) = (self.now(), self.inner.shell.seeds());
-        let refused = self.inner.shell.counters().get(Counter::ConnectionsThrottled);
+        let (now, seeds) = (self.now(), self.inner.runtime.seeds());
+        let refused = self.inner.runtime.counters().get(Counter::ConnectionsThrottled);
         self.with_machine(move |node: &BoxedNodeMachine| {
             let caster = node.broadcaster();
             let mut network = NetworkStatus {

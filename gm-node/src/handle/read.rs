@@ -135,7 +135,7 @@ impl Node {
         &self,
         question: impl FnOnce(&BoxedNodeMachine) -> T + Send + 'static,
     ) -> Result<T, NodeError> {
-        Ok(self.inner.shell.with_machine(question).await?)
+        Ok(self.inner.runtime.with_machine(question).await?)
     }
 
     /// Returns the hosted groups that have a record of a member that is not forgotten.

@@ -66,9 +66,9 @@ async fn two_nodes_notify_each_other_and_their_watchers() {
     assert_eq!(ann.view(&group).await.unwrap().unwrap().first_owner(50).unwrap().member, bob.my_id());
     assert_eq!(ann.topology(&group).await.unwrap().len(), 2);
     assert_eq!(ann.my_groups().await.unwrap(), std::slice::from_ref(&group));
-    let standing = ann.status().await.unwrap();
+    let status = ann.status().await.unwrap();
     let network = ann.network().await.unwrap();
-    assert_eq!((network.peers, network.alive, standing.groups.len()), (1, 1, 1));
+    assert_eq!((network.peers, network.alive, status.groups.len()), (1, 1, 1));
 
     bob.stop().await;
     assert_eq!(bob.my_groups().await, Err(NodeError::Stopped));

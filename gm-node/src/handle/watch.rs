@@ -40,7 +40,7 @@ impl Node {
         let max = self.inner.max_watchers;
         let (tag, changes) = self.inner.shared.register_watcher(max).ok_or_else(|| too_many_watchers(max))?;
         let watch = Watcher { inner: Arc::clone(&self.inner), tag, changes, is_pending: false };
-        self.inner.shell.send(NodeCommand::Watch { tag, group: group.clone() }).await?;
+        self.inner.runtime.send(NodeCommand::Watch { tag, group: group.clone() }).await?;
         Ok(watch)
     }
 }
@@ -77,7 +77,7 @@ impl Watcher {
                 self.is_pending = self.changes.recv().await.is_some();
             }
             let tag = self.tag;
-            let difference = self.inner.shell.with_machine(move |node| node.difference(tag)).await?;
+            let difference = self.inner.runtime.with_machine(move |node| node.difference(tag)).await?;
             let Some(difference) = difference.filter(|_| self.is_pending) else {
                 let refused = !self.inner.shared.has_ended();
                 return Err(if refused {
@@ -87,7 +87,7 @@ impl Watcher {
                 });
             };
             let DifferencePart { events, cursor, .. } = part(difference);
-            self.inner.shell.send(NodeCommand::AdvanceWatch { tag, cursor: Box::new(cursor) }).await?;
+            self.inner.runtime.send(NodeCommand::AdvanceWatch { tag, cursor: Box::new(cursor) }).await?;
             self.is_pending = false;
             match events {
                 None => return Ok(Changes::Resync),

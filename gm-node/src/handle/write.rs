@@ -124,7 +124,7 @@ impl Node {
         for group in groups {
             let (tag, answered) = self.inner.shared.register_write();
             let forget = Forget { tag, group: Some(group.clone()), member, wait };
-            let sent = self.inner.shell.send(NodeCommand::Forget(forget)).await;
+            let sent = self.inner.runtime.send(NodeCommand::Forget(forget)).await;
             // Orders sent before this one may be done.
             sent.map_err(|_| if waiting.is_empty() { NodeError::Stopped } else { NodeError::Unknown })?;
             waiting.push((group, answered));
@@ -158,7 +158,7 @@ impl Node {
         let Some(count) = self.with_machine(count).await? else {
             return Err(WriteError::UnknownGroup { group: group.clone() }.into());
         };
-        self.inner.shell.send(NodeCommand::Purge { group: group.clone(), include_absent: unheard }).await?;
+        self.inner.runtime.send(NodeCommand::Purge { group: group.clone(), include_absent: unheard }).await?;
         Ok(count)
     }
 
@@ -170,7 +170,7 @@ impl Node {
     ) -> Result<CommittedWrite, NodeError> {
         let (tag, answered) = self.inner.shared.register_write();
         let write = Write { tag, group: group.clone(), kind: what, wait };
-        self.inner.shell.send(NodeCommand::Write(write)).await?;
+        self.inner.runtime.send(NodeCommand::Write(write)).await?;
         Ok(answered.await.map_err(|_| NodeError::Unknown)??)
     }
 }

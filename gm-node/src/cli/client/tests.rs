@@ -172,11 +172,11 @@ async fn silence_within_a_list_times_out_but_not_in_a_watch() {
     let path = folder.0.join("s");
     let listener = UnixListener::bind(&path).unwrap();
     tokio::spawn(async move {
-        let mut held = Vec::new();
+        let mut streams = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
             let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n1\n\r\n";
             stream.write_all(head).await.unwrap();
-            held.push(stream);
+            streams.push(stream);
         }
     });
     let client = Client::new(path).with_timeout(Duration::from_millis(20));

@@ -89,12 +89,12 @@ pub(crate) fn peers(peers: &[PeerInfo]) -> String {
     }
     let near = peers.iter().filter(|peer| peer.near).count();
     let known = plural(peers.len(), "other node", "other nodes");
-    let troubles = peers.iter().flat_map(|peer| peer.problems.iter().map(move |trouble| (peer, trouble)));
-    let troubles: String = troubles
-        .map(|(peer, trouble)| format!("{}: {}\n", escape_invisible(&peer.node), escape_invisible(trouble)))
+    let problems = peers.iter().flat_map(|peer| peer.problems.iter().map(move |problem| (peer, problem)));
+    let problems: String = problems
+        .map(|(peer, problem)| format!("{}: {}\n", escape_invisible(&peer.node), escape_invisible(problem)))
         .collect();
     format!(
-        "{table}{known}, {near} near (their multicast is received). A listed node is not necessarily alive.\n{troubles}"
+        "{table}{known}, {near} near (their multicast is received). A listed node is not necessarily alive.\n{problems}"
     )
 }
 
@@ -212,7 +212,7 @@ NODE            LAST HEARD             CONNECTION  DATAGRAMS  FAILURES
 10.0.0.2:29999  3 s ago, multicast     open        work
 10.0.1.1:29999  10 min ago, multicast  -           work       7 silent, next attempt in 42 s; 4 requests unanswered
 10.0.1.2:29999  never                  -           lost       7 silent, next attempt in 42 s; 4 requests unanswered
-3 other nodes, 1 heard by multicast. That a node is listed does not say that it is alive.
+3 other nodes, 1 near (their multicast is received). A listed node is not necessarily alive.
 10.0.1.2:29999: datagrams are lost
 "
         );

@@ -96,18 +96,18 @@ impl Coverage {
         Coverage { table: StreamedTable::new(&heads), require, below_required: 0, first_gap: None }
     }
 
-    fn verdict(&self, least: usize) -> String {
+    fn verdict(&self, min_owners: usize) -> String {
         let (few, members) = (share(self.below_required), |number| plural(number, "member", "members"));
-        match (self.require, least) {
-            (Some(wanted), least) if least < wanted => {
+        match (self.require, min_owners) {
+            (Some(wanted), min_owners) if min_owners < wanted => {
                 let at = self
                     .first_gap
                     .map_or_else(String::new, |(start, end)| format!(", first {}", span(start, end)));
                 format!("GAP: {few} of the keys are served by fewer than {}{at}.", members(wanted))
             }
             (_, 0) => format!("GAP: {few} of the keys are not served."),
-            (Some(_), least) => format!("OK: every key is served by at least {}.", members(least)),
-            (None, least) => format!("Every key is served by at least {}.", members(least)),
+            (Some(_), min_owners) => format!("OK: every key is served by at least {}.", members(min_owners)),
+            (None, min_owners) => format!("Every key is served by at least {}.", members(min_owners)),
         }
     }
 }
@@ -120,18 +120,18 @@ impl ListRenderer for Coverage {
         std::mem::take(&mut head.segments)
     }
 
-    fn item(&mut self, piece: &api::CoverageSegment) -> String {
-        let (number, keys) = (piece.owners.len(), width(piece.start, piece.end));
+    fn item(&mut self, segment: &api::CoverageSegment) -> String {
+        let (number, keys) = (segment.owners.len(), width(segment.start, segment.end));
         if number < self.require.unwrap_or(0).max(1) {
             self.below_required += keys;
-            self.first_gap.get_or_insert((piece.start, piece.end));
+            self.first_gap.get_or_insert((segment.start, segment.end));
         }
         let nodes = match number {
             0 => "-".to_owned(),
-            1..=MAX_NAMED => piece.owners.join(", "),
-            _ => format!("{}, and {} more", piece.owners[..MAX_NAMED].join(", "), number - MAX_NAMED),
+            1..=MAX_NAMED => segment.owners.join(", "),
+            _ => format!("{}, and {} more", segment.owners[..MAX_NAMED].join(", "), number - MAX_NAMED),
         };
-        self.table.row([span(piece.start, piece.end), share(keys), number.to_string(), nodes])
+        self.table.row([span(segment.start, segment.end), share(keys), number.to_string(), nodes])
     }
 
     fn end(&mut self, head: &api::Coverage) -> String {
@@ -216,16 +216,16 @@ RANGE                  SHARE OF KEYS  NODE                            PORT  PRIO
 
     #[test]
     fn coverage_ends_with_a_verdict() {
-        let piece = |start, end, owners: &[&str]| CoverageSegment {
+        let segment = |start, end, owners: &[&str]| CoverageSegment {
             start,
             end,
             owners: owners.iter().map(|owner| (*owner).to_owned()).collect(),
         };
         let coverage = |answer: CoverageAnswer, require| render_list(Coverage::new(require), answer);
-        let halves = |least, upper: &[&str]| CoverageAnswer {
+        let halves = |min_owners, upper: &[&str]| CoverageAnswer {
             sync: sync(),
-            min_owners: least,
-            segments: vec![piece(0, 0x7fff_ffff, &[A, B]), piece(0x8000_0000, u32::MAX, upper)],
+            min_owners,
+            segments: vec![segment(0, 0x7fff_ffff, &[A, B]), segment(0x8000_0000, u32::MAX, upper)],
         };
         assert_eq!(
             coverage(halves(0, &[]), None),
@@ -249,7 +249,7 @@ GAP: 50.0 % of the keys are not served.
         let many = CoverageAnswer {
             sync: sync(),
             min_owners: 6,
-            segments: vec![piece(0, u32::MAX, &["a", "b", "c", "d", "e", "f"])],
+            segments: vec![segment(0, u32::MAX, &["a", "b", "c", "d", "e", "f"])],
         };
         assert!(coverage(many, None).contains("6  a, b, c, d, and 2 more\n"));
     }

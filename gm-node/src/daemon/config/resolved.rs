@@ -72,19 +72,20 @@ pub(crate) struct SettingRow {
 pub(crate) fn rows(layers: &Layers) -> Vec<SettingRow> {
     let row = |known: &super::schema::Setting| match layers.get(known.name) {
         None => SettingRow { key: known.name, value: known.default.to_owned(), source: "default".to_owned() },
-        Some(said) => {
-            let value = if known.name == "key" { "(not shown)".to_owned() } else { said.values.join("; ") };
-            SettingRow { key: known.name, value, source: said.origin.clone() }
+        Some(setting) => {
+            let value =
+                if known.name == "key" { "(not shown)".to_owned() } else { setting.values.join("; ") };
+            SettingRow { key: known.name, value, source: setting.origin.clone() }
         }
     };
     let mut rows: Vec<SettingRow> = SETTINGS.iter().map(row).collect();
     // The address may contain the port.
-    if let Some(said) = layers.get("address")
-        && let Some(port) = said.values.first().and_then(|value| port_of(value))
-        && layers.get("port").is_none_or(|port| port.source <= said.source)
+    if let Some(setting) = layers.get("address")
+        && let Some(port) = setting.values.first().and_then(|value| port_of(value))
+        && layers.get("port").is_none_or(|port| port.source <= setting.source)
         && let Some(row) = rows.iter_mut().find(|row| row.key == "port")
     {
-        (row.value, row.source) = (port.to_string(), said.origin.clone());
+        (row.value, row.source) = (port.to_string(), setting.origin.clone());
     }
     rows
 }
@@ -111,40 +112,40 @@ impl SettingsReader<'_> {
         self.errors.push(DaemonError::Refused(why.into()));
     }
 
-    fn parse<T: FromStr<Err: Display>>(&mut self, said: &SettingValue, value: &str) -> Option<T> {
+    fn parse<T: FromStr<Err: Display>>(&mut self, setting: &SettingValue, value: &str) -> Option<T> {
         match value.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.usage_error(format!("{}: `{value}`: {error}", said.origin));
+                self.usage_error(format!("{}: `{value}`: {error}", setting.origin));
                 None
             }
         }
     }
 
     pub(super) fn value<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
-        let said = self.layers.get(name)?;
-        self.parse(said, said.values.first()?)
+        let setting = self.layers.get(name)?;
+        self.parse(setting, setting.values.first()?)
     }
 
     fn values<T: FromStr<Err: Display>>(&mut self, name: &str) -> Vec<T> {
-        let Some(said) = self.layers.get(name) else { return Vec::new() };
-        said.values.iter().filter_map(|value| self.parse(said, value)).collect()
+        let Some(setting) = self.layers.get(name) else { return Vec::new() };
+        setting.values.iter().filter_map(|value| self.parse(setting, value)).collect()
     }
 
     fn switch(&mut self, name: &str) -> bool {
-        let Some(said) = self.layers.get(name) else { return false };
-        let value = said.values.first().map_or("", String::as_str);
+        let Some(setting) = self.layers.get(name) else { return false };
+        let value = setting.values.first().map_or("", String::as_str);
         let is = parse_switch(value);
         if is.is_none() {
-            self.usage_error(format!("{}: `{value}` is neither true nor false", said.origin));
+            self.usage_error(format!("{}: `{value}` is neither true nor false", setting.origin));
         }
         is.unwrap_or(false)
     }
 
     fn exclusive(&mut self, names: &[&'static str]) -> Option<(&'static str, String, String)> {
         let layers = self.layers;
-        let (name, said) = layers.exclusive(names, &mut self.errors)?;
-        Some((name, said.values.first().cloned().unwrap_or_default(), said.origin.clone()))
+        let (name, setting) = layers.exclusive(names, &mut self.errors)?;
+        Some((name, setting.values.first().cloned().unwrap_or_default(), setting.origin.clone()))
     }
 
     fn cluster(&mut self) -> Option<ClusterName> {
@@ -195,10 +196,10 @@ impl SettingsReader<'_> {
 
     fn api(&mut self, data_dir: Option<&Path>) -> Option<PathBuf> {
         let path = match self.layers.get("api") {
-            Some(said) => {
-                let value = said.values.first().map_or("", String::as_str);
+            Some(setting) => {
+                let value = setting.values.first().map_or("", String::as_str);
                 let Some(path) = value.strip_prefix("unix:").filter(|path| !path.is_empty()) else {
-                    let place = &said.origin;
+                    let place = &setting.origin;
                     self.usage_error(format!("{place}: `{value}` is not unix:PATH"));
                     return None;
                 };
@@ -215,8 +216,8 @@ impl SettingsReader<'_> {
     /// Reads the address and the port. The address may contain the port, and may be a host name.
     fn address(&mut self) -> (Option<IpAddr>, u16) {
         let port: Option<u16> = self.value("port");
-        let Some(said) = self.layers.get("address") else { return (None, port.unwrap_or(DEFAULT_PORT)) };
-        let value = said.values.first().map_or("", String::as_str);
+        let Some(setting) = self.layers.get("address") else { return (None, port.unwrap_or(DEFAULT_PORT)) };
+        let value = setting.values.first().map_or("", String::as_str);
         let (ip, with) = match (value.parse::<SocketAddr>(), value.parse::<IpAddr>()) {
             (Ok(address), _) => (Some(address.ip()), Some(address.port())),
             (_, Ok(ip)) => (Some(ip), None),
@@ -224,22 +225,22 @@ impl SettingsReader<'_> {
                 let Some((host, port)) = resolver::host_and_port(value) else {
                     self.usage_error(format!(
                         "{}: `{value}` is neither IP:PORT nor IP, nor a host name",
-                        said.origin
+                        setting.origin
                     ));
                     return (None, DEFAULT_PORT);
                 };
                 let found = self.resolver.map(|names| resolver::resolve_address(&host, names)).transpose();
-                let ip = found.map_err(|why| self.refusal(format!("{}: {why}", said.origin)));
+                let ip = found.map_err(|why| self.refusal(format!("{}: {why}", setting.origin)));
                 (ip.ok().flatten(), port)
             }
         };
         let port = match (with, port, self.layers.get("port")) {
-            (Some(with), Some(port), Some(also)) if also.source == said.source && with != port => {
-                let (one, other) = (&said.origin, &also.origin);
+            (Some(with), Some(port), Some(also)) if also.source == setting.source && with != port => {
+                let (one, other) = (&setting.origin, &also.origin);
                 self.usage_error(format!("{one} sets port {with}, and {other} sets {port}: set one of them"));
                 with
             }
-            (Some(_), Some(port), Some(also)) if also.source > said.source => port,
+            (Some(_), Some(port), Some(also)) if also.source > setting.source => port,
             (Some(with), ..) => with,
             (None, port, _) => port.unwrap_or(DEFAULT_PORT),
         };
@@ -250,7 +251,7 @@ impl SettingsReader<'_> {
         let whole: Option<Multicast> = self.value("multicast");
         let (ip, port): (Option<IpAddr>, Option<u16>) =
             (self.value("multicast-address"), self.value("multicast-port"));
-        let source = |name| self.layers.get(name).map(|said: &SettingValue| said.source);
+        let source = |name| self.layers.get(name).map(|setting: &SettingValue| setting.source);
         let parts = source("multicast-address").max(source("multicast-port"));
         if let (Some(one), Some(parts)) = (source("multicast"), parts)
             && one == parts
@@ -354,7 +355,7 @@ impl ResolvedConfig {
 /// Changed settings that take effect at the next start only.
 pub(crate) fn changed_settings(before: &Layers, after: &Layers) -> Vec<&'static str> {
     let at_once = ["seed", "key-file", "log-level"];
-    let values = |layers: &Layers, name: &str| layers.get(name).map(|said| said.values.clone());
+    let values = |layers: &Layers, name: &str| layers.get(name).map(|setting| setting.values.clone());
     let differs = |name: &&str| !at_once.contains(name) && values(before, name) != values(after, name);
     SETTINGS.iter().map(|known| known.name).filter(differs).collect()
 }

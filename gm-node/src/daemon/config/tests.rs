@@ -61,25 +61,25 @@ impl Case {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())))
             .collect();
-        let mut troubles = Vec::new();
-        let layers = Layers::gather(&line.global, &line.flags, &environment, &mut troubles);
-        (layers, troubles)
+        let mut errors = Vec::new();
+        let layers = Layers::gather(&line.global, &line.flags, &environment, &mut errors);
+        (layers, errors)
     }
 
-    fn effective(&self) -> Result<ResolvedConfig, Vec<DaemonError>> {
-        let (layers, troubles) = self.layers();
+    fn settings(&self) -> Result<ResolvedConfig, Vec<DaemonError>> {
+        let (layers, errors) = self.layers();
         let names: Resolver<'_> = &|host| match host {
             "here" => Ok(vec!["10.0.0.7".parse().unwrap()]),
             _ => Err("no such name".to_owned()),
         };
-        ResolvedConfig::resolve(&layers, Some(names), troubles)
+        ResolvedConfig::resolve(&layers, Some(names), errors)
     }
 
     /// The only error.
-    fn trouble(&self) -> DaemonError {
-        let mut troubles = self.effective().unwrap_err();
-        assert_eq!(troubles.len(), 1, "{troubles:?}");
-        troubles.remove(0)
+    fn error(&self) -> DaemonError {
+        let mut errors = self.settings().unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        errors.remove(0)
     }
 }
 
@@ -100,8 +100,8 @@ fn flags_override_environment_file_and_defaults() {
     let mut case = file("port = 1\nmulticast-ttl = 9\ninterface = 'lo'\nseed = ['a:1', 'b:2']");
     case.environment = vec![("GROUP_MANAGER_PORT", "2"), ("GROUP_MANAGER_MULTICAST_TTL", "8")];
     case.flags.extend(["--port", "3"]);
-    let effective = case.effective().unwrap();
-    let shell = &effective.sockets;
+    let settings = case.settings().unwrap();
+    let shell = &settings.sockets;
     assert_eq!((shell.port, shell.multicast_ttl, shell.interface.as_deref()), (3, 8, Some("lo")));
     assert_eq!(shell.seeds.len(), 2);
     let (layers, _) = case.layers();
@@ -113,7 +113,7 @@ fn flags_override_environment_file_and_defaults() {
     );
     assert!(source("seed").starts_with("`seed` in "));
     assert_eq!(source("bind"), "default");
-    assert_eq!(flags(&[]).effective().unwrap().sockets.port, 29_999);
+    assert_eq!(flags(&[]).settings().unwrap().sockets.port, 29_999);
 }
 
 #[test]
@@ -130,15 +130,12 @@ fn names_of_the_original_still_work() {
         ("GROUP_MANAGER_LEAVE_ON_EXIT", "yes"),
         ("GROUP_MANAGER_BIND", ""),
     ];
-    let effective = case.effective().unwrap();
-    let shell = effective.sockets;
+    let settings = case.settings().unwrap();
+    let shell = settings.sockets;
     assert_eq!((shell.address, shell.port), ("10.0.0.1".parse().ok(), 5));
     assert_eq!(shell.multicast, Multicast::Group("239.1.1.1:6".parse().unwrap()));
     assert_eq!((shell.multicast_ttl, shell.seeds.len(), shell.bind), (1, 2, None));
-    assert_eq!(
-        (effective.joins.len(), effective.joins[0].ranges.len(), effective.leave_on_exit),
-        (2, 2, true)
-    );
+    assert_eq!((settings.joins.len(), settings.joins[0].ranges.len(), settings.leave_on_exit), (2, 2, true));
 }
 
 #[test]
@@ -149,11 +146,11 @@ fn a_key_in_the_environment_is_a_warning_and_hidden() {
         environment: vec![("GROUP_MANAGER_KEY", KEY)],
         file: None,
     };
-    let effective = case.effective().unwrap();
-    assert!(matches!(effective.encryption, Encryption::Keys(_)));
-    assert!(effective.warnings.iter().any(|warning| warning.contains("GROUP_MANAGER_KEY")));
+    let settings = case.settings().unwrap();
+    assert!(matches!(settings.encryption, Encryption::Keys(_)));
+    assert!(settings.warnings.iter().any(|warning| warning.contains("GROUP_MANAGER_KEY")));
     let (layers, _) = case.layers();
-    let shown = format!("{:?}{effective:?}", rows(&layers));
+    let shown = format!("{:?}{settings:?}", rows(&layers));
     assert!(!shown.contains(KEY) && shown.contains("not shown"));
 }
 
@@ -164,43 +161,43 @@ fn a_higher_layer_overrides_a_lower_one() {
         file: Some(text.to_owned()),
         ..Case::default()
     };
-    assert_eq!(case(&["--no-data-dir"], "data-dir = '/d'").effective().unwrap().data_dir, None);
-    let taken = case(&["--data-dir", "/e"], "no-data-dir = true").effective().unwrap();
+    assert_eq!(case(&["--no-data-dir"], "data-dir = '/d'").settings().unwrap().data_dir, None);
+    let taken = case(&["--data-dir", "/e"], "no-data-dir = true").settings().unwrap();
     assert_eq!(taken.data_dir, Some("/e".into()));
     let mut switched = case(&[], "no-data-dir = true");
     switched.environment = vec![("GROUP_MANAGER_NO_DATA_DIR", "false")];
-    assert!(matches!(switched.trouble(), DaemonError::Refused(why) if why.contains("data-dir")));
+    assert!(matches!(switched.error(), DaemonError::Refused(why) if why.contains("data-dir")));
     // The address may contain the port.
     let mut both = file("port = 7");
     both.flags.extend(["--address", "10.0.0.1:8"]);
-    assert_eq!(both.effective().unwrap().sockets.port, 8);
+    assert_eq!(both.settings().unwrap().sockets.port, 8);
     let mut named = file("port = 7");
     named.flags.extend(["--address", "here:8"]);
-    let shell = named.effective().unwrap().sockets;
+    let shell = named.settings().unwrap().sockets;
     assert_eq!((shell.address, shell.port), ("10.0.0.7".parse().ok(), 8));
-    let (layers, troubles) = named.layers();
-    let again = ResolvedConfig::resolve(&layers, None, troubles).unwrap().sockets;
+    let (layers, errors) = named.layers();
+    let again = ResolvedConfig::resolve(&layers, None, errors).unwrap().sockets;
     assert_eq!((again.address, again.port), (None, 8), "the name is resolved once");
     assert_eq!(rows(&layers).iter().find(|row| row.key == "port").unwrap().value, "8");
     let mut over = file("address = '10.0.0.1:8'");
     over.flags.extend(["--port", "9"]);
-    assert_eq!(over.effective().unwrap().sockets.port, 9);
+    assert_eq!(over.settings().unwrap().sockets.port, 9);
     let mut multicast = file("multicast = 'off'");
     multicast.environment = vec![("GROUP_MANAGER_MULTICAST_PORT", "7")];
     assert_eq!(
-        multicast.effective().unwrap().sockets.multicast,
+        multicast.settings().unwrap().sockets.multicast,
         Multicast::Group("224.1.1.1:7".parse().unwrap())
     );
     multicast.flags.extend(["--multicast", "off"]);
-    assert_eq!(multicast.effective().unwrap().sockets.multicast, Multicast::Off);
+    assert_eq!(multicast.settings().unwrap().sockets.multicast, Multicast::Off);
 }
 
 #[test]
 fn paths_in_a_file_are_relative_to_it() {
     let text = "cluster = 'c'\nkey-file = 'keys/gm.key'\ndata-dir = '../data'\napi = 'unix:gm.sock'\ninterface = 'eth0'";
     let case = Case { file: Some(text.to_owned()), ..Case::default() };
-    let (layers, troubles) = case.layers();
-    assert_eq!(troubles, []);
+    let (layers, errors) = case.layers();
+    assert_eq!(errors, []);
     let value = |name| layers.get(name).unwrap().values[0].clone();
     let dir = std::env::temp_dir();
     assert_eq!(value("key-file"), dir.join("keys/gm.key").to_str().unwrap());
@@ -219,9 +216,9 @@ fn paths_in_a_file_are_relative_to_it() {
 
 #[test]
 fn required_settings_have_no_default() {
-    let missing = |flags: &[&'static str]| Case { flags: flags.to_vec(), ..Case::default() }.trouble();
-    let refused = |trouble: DaemonError, names: &[&str]| {
-        let DaemonError::Refused(why) = trouble else { panic!("{trouble:?}") };
+    let missing = |flags: &[&'static str]| Case { flags: flags.to_vec(), ..Case::default() }.error();
+    let refused = |error: DaemonError, names: &[&str]| {
+        let DaemonError::Refused(why) = error else { panic!("{error:?}") };
         assert!(names.iter().all(|name| why.contains(name)), "{why}");
     };
     refused(missing(&REQUIRED_FLAGS[2..]), &["`cluster`", "--cluster"]);
@@ -230,8 +227,8 @@ fn required_settings_have_no_default() {
         &["`key-file`", "keygen", "--insecure-no-encryption"],
     );
     refused(missing(&["--cluster", "c", "--insecure-no-encryption"]), &["`data-dir`", "--no-data-dir"]);
-    let troubles = Case::default().effective().unwrap_err();
-    assert_eq!(troubles.len(), 3, "all errors are reported at once: {troubles:?}");
+    let errors = Case::default().settings().unwrap_err();
+    assert_eq!(errors.len(), 3, "all errors are reported at once: {errors:?}");
 }
 
 #[test]
@@ -278,8 +275,8 @@ fn errors_name_the_place_of_the_setting() {
         (Case { flags: [&REQUIRED_FLAGS[..4], &[&*long]].concat(), ..Case::default() }, &["`api`", "107"]),
     ];
     for (case, words) in cases {
-        let troubles = case.effective().unwrap_err();
-        let text = troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let errors = case.settings().unwrap_err();
+        let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         assert!(words.iter().all(|word| text.contains(word)), "{words:?} in: {text}");
     }
 }

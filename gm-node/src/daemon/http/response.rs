@@ -29,15 +29,16 @@ pub(super) async fn send(
     response: Response,
     without_body: bool,
     is_http_1_0: bool,
-    patience: Duration,
+    time_limit: Duration,
 ) -> io::Result<()> {
     let (parts, body) = response.into_parts();
-    let patience = if parts.extensions.get::<EndlessBody>().is_some() { Duration::ZERO } else { patience };
+    let time_limit =
+        if parts.extensions.get::<EndlessBody>().is_some() { Duration::ZERO } else { time_limit };
     let length = body.size_hint().exact();
     let in_chunks = length.is_none() && !is_http_1_0;
-    write_all(stream, &head(&parts, length, in_chunks), patience).await?;
+    write_all(stream, &head(&parts, length, in_chunks), time_limit).await?;
     if !without_body {
-        send_body(stream, body, in_chunks, patience).await?;
+        send_body(stream, body, in_chunks, time_limit).await?;
     }
     std::future::poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await
 }
@@ -47,7 +48,7 @@ async fn send_body(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     mut body: Body,
     in_chunks: bool,
-    patience: Duration,
+    time_limit: Duration,
 ) -> io::Result<()> {
     loop {
         let bytes = tokio::select! {
@@ -66,12 +67,12 @@ async fn send_body(
                 chunk.extend_from_slice(&bytes);
                 chunk.extend_from_slice(b"\r\n");
                 drop(bytes);
-                write_all(stream, &chunk, patience).await?;
+                write_all(stream, &chunk, time_limit).await?;
             }
-            _ => write_all(stream, &bytes, patience).await?,
+            _ => write_all(stream, &bytes, time_limit).await?,
         }
     }
-    if in_chunks { write_all(stream, b"0\r\n\r\n", patience).await } else { Ok(()) }
+    if in_chunks { write_all(stream, b"0\r\n\r\n", time_limit).await } else { Ok(()) }
 }
 
 /// Returns the next frame of a body.

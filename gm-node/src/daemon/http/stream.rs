@@ -49,18 +49,18 @@ pub(super) async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
     .await;
 }
 
-/// Writes all bytes. The client has to read some within each `patience`; zero means no limit.
+/// Writes all bytes. The client has to read some within each `time_limit`; zero means no limit.
 pub(super) async fn write_all(
     stream: &mut (impl AsyncWrite + Unpin),
     mut bytes: &[u8],
-    patience: Duration,
+    time_limit: Duration,
 ) -> io::Result<()> {
     while !bytes.is_empty() {
         let write = poll_fn(|context| Pin::new(&mut *stream).poll_write(context, bytes));
-        let written = if patience.is_zero() {
+        let written = if time_limit.is_zero() {
             write.await?
         } else {
-            timeout(patience, write).await.map_err(|_| io::Error::from(ErrorKind::TimedOut))??
+            timeout(time_limit, write).await.map_err(|_| io::Error::from(ErrorKind::TimedOut))??
         };
         bytes = match bytes.get(written..) {
             Some(rest) if written > 0 => rest,

@@ -123,9 +123,9 @@ async fn a_request_is_answered_without_delay() {
     let (mut stream, _task) = server.client();
     let head = b"POST /echo HTTP/1.1\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n";
     stream.write_all(head).await.unwrap();
-    let mut told = [0; 25];
-    stream.read_exact(&mut told).await.unwrap();
-    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut answer = [0; 25];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"ab").await.unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();

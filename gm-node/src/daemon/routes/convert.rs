@@ -109,20 +109,20 @@ pub(super) fn owner(owner: &Owner) -> api::OwnerInfo {
 
 /// Segments of the key space; adjacent ones with the same owners are joined.
 pub(super) fn coverage(view: &View) -> impl Iterator<Item = api::CoverageSegment> + '_ {
-    let mut pieces = view.coverage().map(|piece| {
-        let mut owners: Vec<NetId> = piece.owners.iter().map(|owner| owner.member).collect();
+    let mut segments = view.coverage().map(|segment| {
+        let mut owners: Vec<NetId> = segment.owners.iter().map(|owner| owner.member).collect();
         owners.sort_unstable();
         owners.dedup();
-        (piece.range, owners)
+        (segment.range, owners)
     });
-    let mut next = pieces.next();
+    let mut next = segments.next();
     std::iter::from_fn(move || {
         let (first, owners) = next.take()?;
         let mut last = first;
-        next = pieces.next();
+        next = segments.next();
         while let Some((range, _)) = next.take_if(|(_, same)| *same == owners) {
             last = range;
-            next = pieces.next();
+            next = segments.next();
         }
         let owners = owners.iter().map(NetId::to_string).collect();
         Some(api::CoverageSegment { start: first.start(), end: last.end(), owners })

@@ -107,7 +107,7 @@ pub(super) async fn topology(
         None => None,
         Some(api::ItemOp::Add) => Some(Op::Add),
         Some(api::ItemOp::Get) => Some(Op::Get),
-        Some(api::ItemOp::Rmv) => return Err(RouteError::usage("`op` is neither add nor get")),
+        Some(api::ItemOp::Rmv) => return Err(RouteError::usage("the query op is neither add nor get")),
     };
     let (view, freshness) = view(&app, &group, wanted.fresh).await?;
     let (group, sync) = (group.to_string(), convert::sync(&freshness));
@@ -132,7 +132,7 @@ pub(super) async fn coverage(
         // The minimum precedes the segments, so they are traversed twice.
         let min_owners = view.redundancy().keys().next().copied().unwrap_or(0);
         out.head(&api::Coverage { sync, min_owners, segments: Vec::new() })?;
-        convert::coverage(&view).try_for_each(|piece| out.item(&piece))
+        convert::coverage(&view).try_for_each(|segment| out.item(&segment))
     })
     .await
 }

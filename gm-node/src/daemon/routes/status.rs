@@ -14,7 +14,7 @@ use crate::daemon::config::{NO_DISCOVERY, limit_text};
 pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::DaemonStatus>, RouteError> {
     let status = app.node.status().await?;
     let found = app.node.network().await?;
-    let keys = app.concerns.keys();
+    let keys = app.problems.keys();
     let uptime = app.started_at.elapsed().as_secs();
     let multicast = app.multicast();
     let mut warnings = warnings(&app, &status, found.alive);
@@ -50,7 +50,7 @@ fn warnings(app: &App, status: &NodeStatus, alive: usize) -> Vec<String> {
     if app.is_single && alive > 0 {
         all.push("`single` is set, but there are other nodes, which waits and reads ignore: start without `single`".to_owned());
     }
-    all.extend(app.concerns.warnings());
+    all.extend(app.problems.warnings());
     let health = &status.health;
     if let Some(why) = &health.storage_error {
         all.push(format!("the storage fails, so writes are refused: {why}"));

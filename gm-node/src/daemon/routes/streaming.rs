@@ -176,11 +176,11 @@ impl Write for ChunkSender {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let piece = std::mem::take(&mut self.filling);
-        if piece.is_empty() {
+        let segment = std::mem::take(&mut self.filling);
+        if segment.is_empty() {
             return Ok(());
         }
-        self.full.blocking_send(Ok(Some(piece.into()))).map_err(|_| ErrorKind::BrokenPipe.into())
+        self.full.blocking_send(Ok(Some(segment.into()))).map_err(|_| ErrorKind::BrokenPipe.into())
     }
 }
 
@@ -192,8 +192,8 @@ impl hyper::body::Body for ChunkBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        self.0.poll_recv(context).map(|piece| match piece {
-            Some(piece) => piece.map(|piece| piece.map(Frame::data)).transpose(),
+        self.0.poll_recv(context).map(|segment| match segment {
+            Some(segment) => segment.map(|segment| segment.map(Frame::data)).transpose(),
             None => Some(Err(ErrorKind::UnexpectedEof.into())),
         })
     }
@@ -226,9 +226,9 @@ mod tests {
             let mut lines = text.lines();
             let head: api::Coverage = serde_json::from_str(lines.next().unwrap()).unwrap();
             assert_eq!(head, api::Coverage { segments: vec![], ..whole.clone() });
-            let pieces: Vec<api::CoverageSegment> =
+            let segments: Vec<api::CoverageSegment> =
                 lines.map(|line| serde_json::from_str(line).unwrap()).collect();
-            assert_eq!(pieces, whole.segments);
+            assert_eq!(segments, whole.segments);
         }
     }
 
