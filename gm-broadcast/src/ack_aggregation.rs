@@ -116,25 +116,25 @@ impl AckAggregation {
     }
 
     /// The summary so far.
-    pub(crate) fn summary(&self, again: bool) -> AckSummary {
+    pub(crate) fn summary(&self, reissued: bool) -> AckSummary {
         let mut sum = AckSummary {
             is_final: self.is_finished(),
-            reassigned: again,
+            reassigned: reissued,
             delivered: u64::from(self.own == OwnAck::Acked),
             refused: u64::from(self.own == OwnAck::Refused),
             missing: self.missing,
             missing_sample: Vec::new(),
         };
-        let mut names = self.missing_named.clone();
+        let mut named = self.missing_named.clone();
         let counted = |state| state != RelayState::Replaced || planted(Bug::ReceiptCountedTwice);
         let counted = self.children.iter().filter(|child| counted(child.state));
         for child in counted.filter_map(|child| child.summary.as_ref()) {
             sum.delivered = sum.delivered.saturating_add(child.delivered);
             sum.refused = sum.refused.saturating_add(child.refused);
             sum.missing = sum.missing.saturating_add(child.missing);
-            names.extend(child.missing_sample.iter().copied());
+            named.extend(child.missing_sample.iter().copied());
         }
-        sum.missing_sample = names.into_iter().take(MAX_MISSING_NAMED).collect();
+        sum.missing_sample = named.into_iter().take(MAX_MISSING_NAMED).collect();
         sum
     }
 

@@ -176,11 +176,11 @@ fn postal(classes: [(PostalTimes, u64); CLASSES]) -> [Vec<u64>; CLASSES] {
 /// The least time in nanoseconds, from the first send on, in which all units of all classes can be
 /// informed.
 fn least_time(classes: [(PostalTimes, u64); CLASSES]) -> u64 {
-    let there = classes.iter().filter(|(_, units)| *units > 0);
+    let present = classes.iter().filter(|(_, units)| *units > 0);
     // Each class alone needs `low`; `high` suffices if each class is one subtree.
-    let low = there.clone().map(|(cost, units)| cost.time_for(units + 1)).max().unwrap_or(0);
-    let whole = there.clone().map(|(cost, units)| cost.latency + cost.time_for(*units)).max().unwrap_or(0);
-    let high = there.map(|(cost, _)| cost.gap).sum::<u64>() + whole;
+    let low = present.clone().map(|(cost, units)| cost.time_for(units + 1)).max().unwrap_or(0);
+    let whole = present.clone().map(|(cost, units)| cost.latency + cost.time_for(*units)).max().unwrap_or(0);
+    let high = present.map(|(cost, _)| cost.gap).sum::<u64>() + whole;
     least_that(low.min(high), high, |time| suffices(classes, time))
 }
 

@@ -199,20 +199,20 @@ impl ReceptionTable {
 
     /// Takes changes for a multicast, sorted: (gained, lost).
     pub(crate) fn take_changes(&mut self, max: usize, now: Time) -> (Vec<NetId>, Vec<NetId>) {
-        let heard: Vec<NetId> = self.gained.iter().take(max).copied().collect();
-        for node in &heard {
+        let gained: Vec<NetId> = self.gained.iter().take(max).copied().collect();
+        for node in &gained {
             self.mark_reported(*node, now);
         }
-        let lost: Vec<NetId> = self.lost.iter().take(max - heard.len()).copied().collect();
+        let lost: Vec<NetId> = self.lost.iter().take(max - gained.len()).copied().collect();
         for node in &lost {
             self.lost.remove(node);
         }
-        (heard, lost)
+        (gained, lost)
     }
 
     /// Puts back changes that were taken and not sent.
-    pub(crate) fn put_back(&mut self, heard: &[NetId], lost: &[NetId]) {
-        self.gained.extend(heard.iter().filter(|node| self.near.contains_key(node)));
+    pub(crate) fn put_back(&mut self, gained: &[NetId], lost: &[NetId]) {
+        self.gained.extend(gained.iter().filter(|node| self.near.contains_key(node)));
         self.lost.extend(lost);
     }
 

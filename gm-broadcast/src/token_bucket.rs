@@ -24,11 +24,11 @@ impl TokenBucket {
     pub fn take(&mut self, now: Time) -> bool {
         let full = if now >= Time::ZERO + SECOND { now - SECOND } else { Time::ZERO };
         let next = self.spent_until.max(full) + self.each;
-        let there = next <= now.max(Time::ZERO + SECOND);
-        if there {
+        let is_available = next <= now.max(Time::ZERO + SECOND);
+        if is_available {
             self.spent_until = next;
         }
-        there
+        is_available
     }
 
     /// Whether the bucket has a token.

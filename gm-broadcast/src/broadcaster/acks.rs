@@ -31,13 +31,13 @@ impl<H: Handler> Broadcaster<H> {
             // A silent relay whose subtree was not reassigned may still report; a replaced one may
             // not.
             let child = aggregation.children.iter_mut().find(|child| {
-                let heard = matches!(child.state, RelayState::Pending | RelayState::Silent);
-                child.relay == sender && child.reissued == sum.reassigned && heard
+                let may_report = matches!(child.state, RelayState::Pending | RelayState::Silent);
+                child.relay == sender && child.reissued == sum.reassigned && may_report
             });
             let Some(child) = child else { continue };
             // No relay can count more nodes than its targets and itself.
-            let most = child.targets.len() as u64 + 1;
-            if sum.delivered.saturating_add(sum.refused).saturating_add(sum.missing) > most {
+            let max = child.targets.len() as u64 + 1;
+            if sum.delivered.saturating_add(sum.refused).saturating_add(sum.missing) > max {
                 return self.counters.count(Counter::AcksImplausible);
             }
             child.last_heard = now;
@@ -180,13 +180,17 @@ impl<H: Handler> Broadcaster<H> {
                 nodes.insert(0, relay);
             }
             let Some(content) = self.retransmit_cache.broadcast(&key.id).cloned() else { continue };
-            let ask = RelayAckRequest { deadline: until, durable, reissued: true };
+            let request = RelayAckRequest { deadline: until, durable, reissued: true };
             self.distribute(
                 now,
                 key.id,
                 &content,
                 nodes,
-                &ForwardOptions { ack_key: Some(key), ack_request: Some(ask), ..ForwardOptions::default() },
+                &ForwardOptions {
+                    ack_key: Some(key),
+                    ack_request: Some(request),
+                    ..ForwardOptions::default()
+                },
             );
         }
         self.update_acks(now, key);

@@ -36,12 +36,12 @@ impl<H: Handler> Broadcaster<H> {
                 AckStatus::Summary(sum) => self.on_ack_summary(now, sender, about, sum),
             },
             Body::Nack(gaps) => {
-                let asked = gaps.missed.into_iter().flat_map(|missed| {
+                let requested = gaps.missed.into_iter().flat_map(|missed| {
                     let numbers = missed.runs.into_iter().flat_map(|(first, last)| first..=last);
                     numbers.map(move |number| (missed.node, missed.epoch, number))
                 });
-                let asked: Vec<(NetId, [u8; 8], u64)> = asked.take(MAX_RETRANSMISSIONS).collect();
-                for (node, epoch, number) in asked {
+                let requested: Vec<(NetId, [u8; 8], u64)> = requested.take(MAX_RETRANSMISSIONS).collect();
+                for (node, epoch, number) in requested {
                     self.retransmit(now, sender, (node, epoch, number), inbound.link.is_some());
                 }
             }
@@ -203,8 +203,8 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// The connection of a node, dialled if there is none; nothing if it failed lately or there is
-    /// no room.
+    /// The connection to a node, which is dialed if there is none; `None` if the node is in backoff
+    /// or the limit of connections is reached.
     pub(super) fn connection_to(&mut self, now: Time, to: NetId) -> Option<ConnectionId> {
         let known = self.config.directory.get(to);
         let (peer, _) = self.peers.entry(to, known);

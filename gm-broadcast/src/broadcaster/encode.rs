@@ -43,7 +43,7 @@ impl<H: Handler> Broadcaster<H> {
         to: Option<NetId>,
         id: BroadcastId,
         mut targets: Vec<NetId>,
-        ask: Option<RelayAckRequest>,
+        request: Option<RelayAckRequest>,
     ) -> Header {
         targets.sort_unstable();
         // A frame contains the epoch of its nonce: broadcasts that this node started in it need no
@@ -51,10 +51,10 @@ impl<H: Handler> Broadcaster<H> {
         let is_own_epoch =
             id.origin == self.config.me && id.epoch == self.nonces.epoch().bytes() && self.codec.seals();
         let origin = (!is_own_epoch).then_some(Origin { node: id.origin, epoch: id.epoch });
-        let ack_request = ask.map(|ask| AckRequest {
-            within_millis: u32::try_from(ask.deadline.since(now).as_millis()).unwrap_or(u32::MAX).max(1),
-            durable: ask.durable,
-            reassigned: ask.reissued,
+        let ack_request = request.map(|request| AckRequest {
+            within_millis: u32::try_from(request.deadline.since(now).as_millis()).unwrap_or(u32::MAX).max(1),
+            durable: request.durable,
+            reassigned: request.reissued,
         });
         let kind =
             Routing::Broadcast(BroadcastHeader { origin, sequence: id.sequence, targets, ack_request });

@@ -39,8 +39,8 @@ impl<H: Handler> Broadcaster<H> {
             return self.counters.count(Counter::SubtreesWithoutContent);
         };
         let mut options = ForwardOptions { ack_request: task.ack_request, ..ForwardOptions::default() };
-        if let Some(ask) = task.ack_request {
-            let own = match (acks, stored || !ask.durable) {
+        if let Some(request) = task.ack_request {
+            let own = match (acks, stored || !request.durable) {
                 (false, _) => OwnAck::Refused,
                 (true, true) => OwnAck::Acked,
                 (true, false) => OwnAck::Pending,
@@ -48,9 +48,9 @@ impl<H: Handler> Broadcaster<H> {
             if own == OwnAck::Pending {
                 self.emit(BroadcastEvent::PersistRequested(id));
             }
-            let key = AckKey { id, parent: Some(task.from), reissued: ask.reissued };
-            options.ack_key =
-                self.open_ack_aggregation(key, AckAggregation::new(ask.deadline, ask.durable, own, now));
+            let key = AckKey { id, parent: Some(task.from), reissued: request.reissued };
+            options.ack_key = self
+                .open_ack_aggregation(key, AckAggregation::new(request.deadline, request.durable, own, now));
         }
         self.distribute(now, id, &content, task.targets, &options);
         if let Some(key) = options.ack_key {
@@ -79,24 +79,24 @@ impl<H: Handler> Broadcaster<H> {
                 rest.push(self.target(now, node));
             }
         }
-        let mut shares =
+        let mut subtrees =
             plan(islands(rest), &self.config.path_costs, self.config.tree_shape, &mut self.plan_rng);
-        self.limit_fan_out(&mut shares);
+        self.limit_fan_out(&mut subtrees);
         // One confirmed neighbor gets an announcement: if it missed the multicast, others may have
         // too.
         if !confirmed.is_empty() && !planted(Bug::NobodyKept) {
             let pick = confirmed.swap_remove(self.jitter_rng.index(confirmed.len()));
-            shares.push(Subtree { class: LatencyClass::Island, nodes: vec![pick] });
+            subtrees.push(Subtree { class: LatencyClass::Island, nodes: vec![pick] });
         }
         if planted(Bug::TargetDropped)
-            && let Some(share) = shares.iter_mut().find(|share| share.nodes.len() > 1)
+            && let Some(subtree) = subtrees.iter_mut().find(|subtree| subtree.nodes.len() > 1)
         {
-            share.nodes.pop();
+            subtree.nodes.pop();
         }
         if let Some(aggregation) = options.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key)) {
-            aggregation.open_subtrees += shares.len();
+            aggregation.open_subtrees += subtrees.len();
         }
-        for share in shares {
+        for subtree in subtrees {
             let outbound = OutboundBroadcast {
                 id,
                 content: content.clone(),
@@ -108,7 +108,7 @@ impl<H: Handler> Broadcaster<H> {
                 catch_up: options.catch_up.clone(),
                 tries: 0,
             };
-            self.start_handover(now, outbound, share.class, share.nodes);
+            self.start_handover(now, outbound, subtree.class, subtree.nodes);
         }
     }
 
@@ -135,12 +135,12 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// Merges subtrees beyond the fan-out limit into the others.
-    fn limit_fan_out(&self, shares: &mut Vec<Subtree>) {
+    fn limit_fan_out(&self, subtrees: &mut Vec<Subtree>) {
         let max = self.config.limits.fan_out;
-        if shares.len() > max {
-            for (place, extra) in shares.split_off(max).into_iter().enumerate() {
-                if let Some(share) = shares.get_mut(place % max) {
-                    share.nodes.extend(extra.nodes);
+        if subtrees.len() > max {
+            for (place, extra) in subtrees.split_off(max).into_iter().enumerate() {
+                if let Some(subtree) = subtrees.get_mut(place % max) {
+                    subtree.nodes.extend(extra.nodes);
                 }
             }
         }
@@ -183,14 +183,14 @@ impl<H: Handler> Broadcaster<H> {
             return;
         }
         // It may be the second subtree that they receive, so it is marked as reassigned.
-        let ask =
+        let request =
             RelayAckRequest { deadline: now + ANNOUNCEMENT_ACK_TIMEOUT, durable: false, reissued: true };
         self.distribute(
             now,
             id,
             &content,
             near,
-            &ForwardOptions { ack_request: Some(ask), ..ForwardOptions::default() },
+            &ForwardOptions { ack_request: Some(request), ..ForwardOptions::default() },
         );
     }
 }

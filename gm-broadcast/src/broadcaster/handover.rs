@@ -64,32 +64,32 @@ impl<H: Handler> Broadcaster<H> {
         }
         let id = self.next_handover;
         self.next_handover += 1;
-        let share =
+        let handover =
             SubtreeHandover { outbound, class, untried: nodes.into(), dialling: Vec::new(), failed: false };
-        self.handovers.insert(id, share);
+        self.handovers.insert(id, handover);
         self.advance_handover(now, id);
     }
 
     /// Tries the next candidate.
     fn advance_handover(&mut self, now: Time, id: u64) {
         loop {
-            let Some(share) = self.handovers.get_mut(&id) else { return };
-            let Some(node) = share.untried.pop_front() else {
-                if share.dialling.is_empty() {
+            let Some(handover) = self.handovers.get_mut(&id) else { return };
+            let Some(node) = handover.untried.pop_front() else {
+                if handover.dialling.is_empty() {
                     self.close_handover(now, id);
                 }
                 return;
             };
             let link = self.connection_to(now, node);
             let is_open = link.and_then(|link| self.connections.table.get(&link)).map(|link| link.is_open());
-            let Some(share) = self.handovers.get_mut(&id) else { return };
+            let Some(handover) = self.handovers.get_mut(&id) else { return };
             match (link, is_open) {
                 (Some(link), Some(true)) => return self.hand_over(now, id, node, link),
                 (Some(_), Some(false)) => {
-                    share.dialling.push(node);
+                    handover.dialling.push(node);
                     self.handovers_awaiting_dial.insert((node, id));
-                    let cost = self.config.path_costs.cost(share.class);
-                    if !share.untried.is_empty() {
+                    let cost = self.config.path_costs.cost(handover.class);
+                    if !handover.untried.is_empty() {
                         let hedge = now + cost.latency.saturating_mul(4) + self.config.timings.hedge;
                         self.timers.set(Timer::Handover(id), hedge);
                     }
@@ -103,7 +103,7 @@ impl<H: Handler> Broadcaster<H> {
     /// The hedge delay is over: tries the next candidate.
     pub(super) fn on_handover_timer(&mut self, now: Time, id: u64) {
         let max = self.config.limits.dials_per_subtree;
-        if self.handovers.get(&id).is_some_and(|share| share.dialling.len() < max) {
+        if self.handovers.get(&id).is_some_and(|handover| handover.dialling.len() < max) {
             self.counters.count(Counter::DialsHedged);
             self.advance_handover(now, id);
         }
@@ -121,8 +121,8 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_unreached(&mut self, now: Time, node: NetId) {
         for id in self.handovers_waiting_for(node) {
             self.handovers_awaiting_dial.remove(&(node, id));
-            if let Some(share) = self.handovers.get_mut(&id) {
-                share.dialling.retain(|dialled| *dialled != node);
+            if let Some(handover) = self.handovers.get_mut(&id) {
+                handover.dialling.retain(|dialled| *dialled != node);
             }
             self.count_missing(id, node);
             self.advance_handover(now, id);
@@ -135,9 +135,10 @@ impl<H: Handler> Broadcaster<H> {
 
     fn count_missing(&mut self, id: u64, node: NetId) {
         self.counters.count(Counter::RelaysUnreachable);
-        let Some(share) = self.handovers.get_mut(&id) else { return };
-        share.failed = true;
-        if let Some(aggregation) = share.outbound.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key))
+        let Some(handover) = self.handovers.get_mut(&id) else { return };
+        handover.failed = true;
+        if let Some(aggregation) =
+            handover.outbound.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key))
         {
             aggregation.add_missing(node);
         }
@@ -145,22 +146,22 @@ impl<H: Handler> Broadcaster<H> {
 
     /// Removes a subtree: a relay took it, or no candidate is left.
     fn close_handover(&mut self, now: Time, id: u64) -> Option<SubtreeHandover> {
-        let share = self.handovers.remove(&id)?;
+        let handover = self.handovers.remove(&id)?;
         self.timers.cancel(Timer::Handover(id));
-        for node in &share.dialling {
+        for node in &handover.dialling {
             self.handovers_awaiting_dial.remove(&(*node, id));
         }
-        let key = share.outbound.ack_key;
+        let key = handover.outbound.ack_key;
         if let Some(aggregation) = key.and_then(|key| self.ack_aggregations.get_mut(&key)) {
             aggregation.open_subtrees = aggregation.open_subtrees.saturating_sub(1);
-            if share.untried.is_empty()
-                && share.dialling.is_empty()
+            if handover.untried.is_empty()
+                && handover.dialling.is_empty()
                 && let Some(key) = key
             {
                 self.schedule_ack_update(now, key);
             }
         }
-        Some(share)
+        Some(handover)
     }
 
     /// Hands a subtree to a relay.
@@ -177,35 +178,35 @@ impl<H: Handler> Broadcaster<H> {
             targets.clear();
         }
         targets.sort_unstable();
-        let again = outbound.ack_request.is_some_and(|ask| ask.reissued);
-        outbound.announcement = again
+        let reissued = outbound.ack_request.is_some_and(|request| request.reissued);
+        outbound.announcement = reissued
             || (outbound.content.multicast && self.reception.reception_of(relay, now) != Reception::None);
         let latency = self.config.path_costs.cost(class).latency;
-        if let Some(ask) = outbound.ack_request {
+        if let Some(request) = outbound.ack_request {
             // Its summary must arrive here before the deadline.
-            let left = ask.deadline.since(now);
+            let left = request.deadline.since(now);
             let way = latency.saturating_mul(2) + left / 32;
-            outbound.ack_request = Some(RelayAckRequest { deadline: ask.deadline - way, ..ask });
+            outbound.ack_request = Some(RelayAckRequest { deadline: request.deadline - way, ..request });
         }
         // The planner may not have known the latency class; the dial has measured it.
         let measured = self.peers.get(relay).and_then(|peer| peer.class).unwrap_or(class).max(class);
         let bytes = u32::try_from(outbound.content.payload_bytes).unwrap_or(u32::MAX);
-        let far = if measured == LatencyClass::Wan {
+        let transfer = if measured == LatencyClass::Wan {
             WAN_TIME_PER_BYTE.saturating_mul(bytes)
         } else {
             Duration::ZERO
         };
-        let way = self.config.path_costs.cost(measured).latency.saturating_mul(4) + far;
+        let way = self.config.path_costs.cost(measured).latency.saturating_mul(4) + transfer;
         if let Some(aggregation) = outbound.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key)) {
             // Frames to other relays are sent before, or between the parts that do not fit into a
             // window.
-            let shares =
+            let subtrees =
                 u32::try_from(aggregation.children.len() + aggregation.open_subtrees + 1).unwrap_or(u32::MAX);
-            let sending = NEAR_TIME_PER_BYTE.saturating_mul(bytes).saturating_mul(shares);
+            let sending = NEAR_TIME_PER_BYTE.saturating_mul(bytes).saturating_mul(subtrees);
             aggregation.children.push(RelayAcks {
                 relay,
                 targets: targets.clone(),
-                reissued: again,
+                reissued,
                 last_heard: now,
                 silence_timeout: self.config.timings.ack_interval.saturating_mul(3) + way + sending,
                 summary: None,
@@ -235,19 +236,19 @@ impl<H: Handler> Broadcaster<H> {
         }
         let mut nodes = std::mem::take(&mut outbound.targets);
         if let Some(aggregation) = outbound.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key)) {
-            let again = outbound.ack_request.is_some_and(|ask| ask.reissued);
-            let child = aggregation
-                .children
-                .iter()
-                .position(|child| child.relay == relay && child.reissued == again && child.summary.is_none());
+            let reissued = outbound.ack_request.is_some_and(|request| request.reissued);
+            let child = aggregation.children.iter().position(|child| {
+                child.relay == relay && child.reissued == reissued && child.summary.is_none()
+            });
             let child = child.map(|child| aggregation.children.remove(child));
             if child.is_some_and(|child| child.state == RelayState::Replaced) {
                 // Its targets were reassigned meanwhile: only the relay itself is left.
                 nodes.clear();
             }
             aggregation.open_subtrees += 1;
-            outbound.ack_request =
-                outbound.ack_request.map(|ask| RelayAckRequest { deadline: aggregation.deadline, ..ask });
+            outbound.ack_request = outbound
+                .ack_request
+                .map(|request| RelayAckRequest { deadline: aggregation.deadline, ..request });
         }
         if full || outbound.tries >= MAX_TRIES {
             if let Some(aggregation) = outbound.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key)) {

@@ -87,21 +87,21 @@ impl<H: Handler> Broadcaster<H> {
         let mut others = Vec::new();
         for node in known {
             let known = self.config.directory.get(node);
-            let label = if self.reception.is_near(node) {
+            let island_id = if self.reception.is_near(node) {
                 self.island_id
             } else {
                 self.peers.get(node).map_or(known.and_then(|known| known.island_id), |peer| peer.island_id)
             };
-            match label {
-                Some(label) if label == node => drop(islands.entry(label).or_default()),
-                Some(label) => islands.entry(label).or_default().push(node),
+            match island_id {
+                Some(island_id) if island_id == node => drop(islands.entry(island_id).or_default()),
+                Some(island_id) => islands.entry(island_id).or_default().push(node),
                 None => others.push(node),
             }
         }
         others.sort_unstable();
-        let islands = islands.into_iter().map(|(label, mut nodes)| {
+        let islands = islands.into_iter().map(|(island_id, mut nodes)| {
             nodes.sort_unstable();
-            PeerIsland { id: label, nodes }
+            PeerIsland { id: island_id, nodes }
         });
         PeerExchange { reply_requested: wanted, islands: islands.collect(), without_island: others }
     }
@@ -144,13 +144,13 @@ impl<H: Handler> Broadcaster<H> {
             // A recorded message may name nodes that are gone.
             (islands, others) = (Vec::new(), Vec::new());
         }
-        let labelled = islands.into_iter().flat_map(|PeerIsland { id: label, nodes }| {
-            std::iter::once(label).chain(nodes).map(move |node| (node, Some(label)))
+        let with_island = islands.into_iter().flat_map(|PeerIsland { id: island_id, nodes }| {
+            std::iter::once(island_id).chain(nodes).map(move |node| (node, Some(island_id)))
         });
-        let told: Vec<(NetId, Option<NetId>)> =
-            labelled.chain(others.into_iter().map(|node| (node, None))).take(MAX_LEARNED).collect();
-        for (node, label) in told {
-            self.learn(now, node, label);
+        let learned: Vec<(NetId, Option<NetId>)> =
+            with_island.chain(others.into_iter().map(|node| (node, None))).take(MAX_LEARNED).collect();
+        for (node, island_id) in learned {
+            self.learn(now, node, island_id);
         }
         if !wanted {
             if link.is_none() && present {
@@ -179,19 +179,19 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// Adds a node that others named. What a node announces about its own island takes precedence.
-    pub(super) fn learn(&mut self, now: Time, node: NetId, label: Option<NetId>) {
+    pub(super) fn learn(&mut self, now: Time, node: NetId, island_id: Option<NetId>) {
         let known = self.config.directory.get(node);
         if self.peers.get(node).is_some_and(|peer| peer.unlisted) {
             return;
         }
         let is_news = self.peers.get(node).is_some()
-            || known.is_none_or(|known| known.island_id != label && label.is_some());
+            || known.is_none_or(|known| known.island_id != island_id && island_id.is_some());
         if node == self.config.me || !is_news {
             return;
         }
         let (peer, new) = self.peers.meet(node, known);
-        if peer.last_contact.is_none() && label.is_some() {
-            peer.island_id = label;
+        if peer.last_contact.is_none() && island_id.is_some() {
+            peer.island_id = island_id;
         }
         if new {
             self.on_node_found(now, node);

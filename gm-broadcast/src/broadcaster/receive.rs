@@ -152,13 +152,13 @@ impl<H: Handler> Broadcaster<H> {
         if let (Some(epoch), Some(number)) = (inbound.epoch, number)
             && self.reception.is_near(sender)
         {
-            let ask = now + self.jitter_rng.duration_up_to(self.config.timings.nack_jitter);
+            let nack_at = now + self.jitter_rng.duration_up_to(self.config.timings.nack_jitter);
             let policy = self.nack_policy();
             let is_this = inbound.path == Path::Multicast && header.routing != Routing::Direct;
             if is_this {
-                self.loss_recovery.on_received(sender, epoch, number, ask, policy);
+                self.loss_recovery.on_received(sender, epoch, number, nack_at, policy);
             } else {
-                self.loss_recovery.on_number_known(sender, epoch, number, ask, policy);
+                self.loss_recovery.on_number_known(sender, epoch, number, nack_at, policy);
             }
         }
         self.after_reception_change(now);
@@ -178,7 +178,7 @@ impl<H: Handler> Broadcaster<H> {
         broadcast: BroadcastHeader,
         body: Body,
     ) {
-        let BroadcastHeader { origin, sequence, targets: list, ack_request: receipts } = broadcast;
+        let BroadcastHeader { origin, sequence, targets, ack_request } = broadcast;
         let origin =
             origin.map(|origin| (origin.node, origin.epoch)).or(inbound.epoch.map(|epoch| (sender, epoch)));
         let Some((origin, epoch)) = origin else {
@@ -208,26 +208,26 @@ impl<H: Handler> Broadcaster<H> {
             }
             return;
         }
-        let ask = receipts.map(|receipts| RelayAckRequest {
-            deadline: now + std::time::Duration::from_millis(receipts.within_millis.into()),
-            durable: receipts.durable,
-            reissued: receipts.reassigned,
+        let request = ack_request.map(|ack_request| RelayAckRequest {
+            deadline: now + std::time::Duration::from_millis(ack_request.within_millis.into()),
+            durable: ack_request.durable,
+            reissued: ack_request.reassigned,
         });
-        let task = RelayTask { from: sender, targets: list, ack_request: ask };
+        let task = RelayTask { from: sender, targets, ack_request: request };
         if is_announcement && !delivered {
             self.await_content(now, id, task);
         } else {
             self.accept_relay_task(now, id, task, forwarded);
-            if is_announcement && ask.is_none() && self.reception.is_near(sender) {
+            if is_announcement && request.is_none() && self.reception.is_near(sender) {
                 // The sender needs to know whether the multicast was received, not whether the
                 // content arrived another way.
-                let repeated =
+                let retransmitted =
                     self.retransmit_cache.broadcast(&id).is_some_and(|content| content.retransmitted);
                 self.send_ack(
                     now,
                     sender,
                     id,
-                    if repeated { AckStatus::ContentWanted } else { AckStatus::Received },
+                    if retransmitted { AckStatus::ContentWanted } else { AckStatus::Received },
                 );
             }
         }
@@ -236,7 +236,7 @@ impl<H: Handler> Broadcaster<H> {
     /// Passes a new broadcast to the handler, and multicasts it if no other node of this island can
     /// have done so.
     fn deliver(&mut self, now: Time, delivery: InboundBroadcast, body: Body) {
-        let InboundBroadcast { id, sender, path, bytes, retransmitted: repeated } = delivery;
+        let InboundBroadcast { id, sender, path, bytes, retransmitted } = delivery;
         let near = self.reception.is_near(sender);
         let received = Received { from: sender, broadcast: Some(id), path, body: &body };
         let outcome = self.handler.handle(now, received);
@@ -255,18 +255,13 @@ impl<H: Handler> Broadcaster<H> {
             }
         };
         let by_us = multicast && path == Path::Connection;
-        let content = Content {
-            payload_bytes: bytes,
-            body,
-            multicast,
-            multicast_by_us: by_us,
-            retransmitted: repeated,
-        };
+        let content =
+            Content { payload_bytes: bytes, body, multicast, multicast_by_us: by_us, retransmitted };
         self.retransmit_cache.insert_broadcast(id, Arc::new(content), outcome.acks, outcome.stored);
         self.timers.cancel(Timer::AwaitedContent(id));
         if let Some(pending) = self.awaited_content.remove(&id) {
             for task in pending.relay_tasks {
-                if repeated && task.ack_request.is_none() {
+                if retransmitted && task.ack_request.is_none() {
                     self.send_ack(now, task.from, id, AckStatus::ContentWanted);
                 }
                 self.accept_relay_task(now, id, task, false);
@@ -313,8 +308,8 @@ impl<H: Handler> Broadcaster<H> {
         if task.targets.is_empty() && task.ack_request.is_none() {
             return;
         }
-        let again = task.ack_request.is_some_and(|ask| ask.reissued);
-        if forwarded && !again && !planted(Bug::ForwardsTwice) {
+        let reissued = task.ack_request.is_some_and(|request| request.reissued);
+        if forwarded && !reissued && !planted(Bug::ForwardsTwice) {
             self.counters.count(Counter::SubtreeDuplicates);
             return;
         }
@@ -350,12 +345,12 @@ impl<H: Handler> Broadcaster<H> {
             return self.counters.count(Counter::AnnouncementsUnanswered);
         }
         let place = pending.relay_tasks.len().min(pending.tries as usize) - 1;
-        let asked = pending.relay_tasks.get(place).map(|task| task.from);
+        let sender = pending.relay_tasks.get(place).map(|task| task.from);
         let wait = self.config.timings.ack_interval.saturating_mul(1 << pending.tries);
         self.timers.set(Timer::AwaitedContent(id), now + wait);
-        if let Some(asked) = asked {
-            self.reception.unconfirm(asked);
-            self.send_ack(now, asked, id, AckStatus::ContentWanted);
+        if let Some(sender) = sender {
+            self.reception.unconfirm(sender);
+            self.send_ack(now, sender, id, AckStatus::ContentWanted);
         }
     }
 }

@@ -72,7 +72,7 @@ impl Model {
 
     /// The numbers to request now, and how many are given up.
     fn take_due(&mut self, now: Time, retry: Duration) -> (Vec<Nack>, u64) {
-        let (mut asked, mut given_up) = (Vec::new(), 0);
+        let (mut requested, mut given_up) = (Vec::new(), 0);
         self.lists.sort_by_key(|list| list.node);
         for list in &mut self.lists {
             for (number, place) in (list.first..).zip(&mut list.places) {
@@ -83,9 +83,9 @@ impl Model {
                         given_up += 1;
                     }
                     // At most eight at once: the others wait.
-                    Position::Missing { ask, .. } if asked.len() == 8 => *ask = now + retry,
+                    Position::Missing { ask, .. } if requested.len() == 8 => *ask = now + retry,
                     Position::Missing { tries, ask } => {
-                        asked.push((list.node, list.epoch, number, *tries));
+                        requested.push((list.node, list.epoch, number, *tries));
                         *ask = now;
                         for _ in 0..(1 << *tries) {
                             *ask = *ask + retry;
@@ -96,8 +96,8 @@ impl Model {
                 }
             }
         }
-        asked.sort_unstable();
-        (asked, given_up)
+        requested.sort_unstable();
+        (requested, given_up)
     }
 }
 
@@ -138,7 +138,7 @@ proptest! {
         most in 1..12_usize,
         ops in prop::collection::vec((op(), 0..4_u64, 0..3_u64), 0..80),
     ) {
-        let pace = NackPolicy { retry: SECOND, max_missing: most };
+        let policy = NackPolicy { retry: SECOND, max_missing: most };
         let (mut gaps, mut model) = (LossRecovery::default(), Model::default());
         let mut now = Time::ZERO;
         for (op, pass, wait) in ops {
@@ -147,9 +147,9 @@ proptest! {
             match op {
                 Op::Note { node: who, epoch, number, inbound } => {
                     if inbound {
-                        gaps.on_received(node(who), [epoch; 8], number, ask, pace);
+                        gaps.on_received(node(who), [epoch; 8], number, ask, policy);
                     } else {
-                        gaps.on_number_known(node(who), [epoch; 8], number, ask, pace);
+                        gaps.on_number_known(node(who), [epoch; 8], number, ask, policy);
                     }
                     model.note(node(who), [epoch; 8], number, inbound, ask, most);
                 }
@@ -169,7 +169,7 @@ proptest! {
                     model.lists.retain(|list| list.node != node(who));
                 }
                 Op::Ask => {
-                    let (questions, given_up) = gaps.take_due(now, pace);
+                    let (questions, given_up) = gaps.take_due(now, policy);
                     let mut numbers = Vec::new();
                     for (MissedMulticasts { node, epoch, runs }, tries) in &questions {
                         prop_assert!(runs.windows(2).all(|runs| runs[0].1 + 1 < runs[1].0), "runs are not adjacent");
@@ -177,14 +177,14 @@ proptest! {
                             numbers.push((*node, *epoch, number, *tries));
                         }
                     }
-                    let (asked, given_up_slowly) = model.take_due(now, SECOND);
+                    let (requested, given_up_slowly) = model.take_due(now, SECOND);
                     prop_assert_eq!(given_up, given_up_slowly);
                     // The greatest number of tries of a node is returned.
-                    let told: Vec<_> = asked.iter().map(|(node, epoch, number, _)| {
-                        let tries = asked.iter().filter(|(other, ..)| other == node).map(|(.., tries)| *tries).max();
+                    let expected: Vec<_> = requested.iter().map(|(node, epoch, number, _)| {
+                        let tries = requested.iter().filter(|(other, ..)| other == node).map(|(.., tries)| *tries).max();
                         (*node, *epoch, *number, tries.unwrap())
                     }).collect();
-                    prop_assert_eq!(numbers, told);
+                    prop_assert_eq!(numbers, expected);
                 }
             }
             let missing = model.missing();
@@ -196,26 +196,26 @@ proptest! {
 
 #[test]
 fn numbers_before_the_first_are_not_missing() {
-    let pace = NackPolicy { retry: SECOND, max_missing: 8 };
+    let policy = NackPolicy { retry: SECOND, max_missing: 8 };
     let mut gaps = LossRecovery::default();
-    gaps.on_received(node(1), [1; 8], 500, Time::ZERO, pace);
+    gaps.on_received(node(1), [1; 8], 500, Time::ZERO, policy);
     assert_eq!(gaps.deadline(), None);
-    gaps.on_received(node(1), [1; 8], 502, Time::ZERO, pace);
-    gaps.on_received(node(1), [1; 8], 400, Time::ZERO, pace);
-    let (questions, given_up) = gaps.take_due(Time::ZERO, pace);
+    gaps.on_received(node(1), [1; 8], 502, Time::ZERO, policy);
+    gaps.on_received(node(1), [1; 8], 400, Time::ZERO, policy);
+    let (questions, given_up) = gaps.take_due(Time::ZERO, policy);
     assert_eq!(questions, [(MissedMulticasts { node: node(1), epoch: [1; 8], runs: vec![(501, 501)] }, 0)]);
     assert_eq!(given_up, 0);
 }
 
 #[test]
 fn a_number_is_requested_four_times_then_given_up() {
-    let pace = NackPolicy { retry: SECOND, max_missing: 8 };
+    let policy = NackPolicy { retry: SECOND, max_missing: 8 };
     let mut gaps = LossRecovery::default();
-    gaps.on_received(node(1), [1; 8], 1, Time::ZERO, pace);
-    gaps.on_number_known(node(1), [1; 8], 2, Time::ZERO, pace);
+    gaps.on_received(node(1), [1; 8], 1, Time::ZERO, policy);
+    gaps.on_number_known(node(1), [1; 8], 2, Time::ZERO, policy);
     let mut tried = Vec::new();
     while let Some(due) = gaps.deadline() {
-        let (questions, given_up) = gaps.take_due(due, pace);
+        let (questions, given_up) = gaps.take_due(due, policy);
         tried.extend(questions.into_iter().map(|(_, tries)| tries));
         assert_eq!(given_up, u64::from(gaps.deadline().is_none()));
     }
@@ -225,33 +225,33 @@ fn a_number_is_requested_four_times_then_given_up() {
 /// However many are missing, each is requested before any is given up.
 #[test]
 fn a_burst_is_requested_in_steps() {
-    let pace = NackPolicy { retry: SECOND, max_missing: 64 };
+    let policy = NackPolicy { retry: SECOND, max_missing: 64 };
     let mut gaps = LossRecovery::default();
-    gaps.on_received(node(1), [1; 8], 1, Time::ZERO, pace);
-    gaps.on_received(node(1), [1; 8], 66, Time::ZERO, pace);
-    let mut asked = Vec::new();
-    while asked.len() < 64 {
-        let (questions, given_up) = gaps.take_due(gaps.deadline().unwrap(), pace);
+    gaps.on_received(node(1), [1; 8], 1, Time::ZERO, policy);
+    gaps.on_received(node(1), [1; 8], 66, Time::ZERO, policy);
+    let mut requested = Vec::new();
+    while requested.len() < 64 {
+        let (questions, given_up) = gaps.take_due(gaps.deadline().unwrap(), policy);
         assert_eq!(given_up, 0);
         for (first, last) in questions.into_iter().flat_map(|(missed, _)| missed.runs) {
             assert!(last - first < 8);
             for number in first..=last {
-                asked.push(number);
+                requested.push(number);
                 gaps.on_recovered(node(1), [1; 8], number);
             }
         }
     }
-    asked.sort_unstable();
-    assert_eq!(asked, (2..66).collect::<Vec<_>>());
+    requested.sort_unstable();
+    assert_eq!(requested, (2..66).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_jump_to_the_last_number_stays_within_the_limit() {
-    let pace = NackPolicy { retry: SECOND, max_missing: 8 };
+    let policy = NackPolicy { retry: SECOND, max_missing: 8 };
     let mut gaps = LossRecovery::default();
-    gaps.on_received(node(1), [1; 8], 1, Time::ZERO, pace);
-    gaps.on_number_known(node(1), [1; 8], u64::MAX, Time::ZERO, pace);
+    gaps.on_received(node(1), [1; 8], 1, Time::ZERO, policy);
+    gaps.on_number_known(node(1), [1; 8], u64::MAX, Time::ZERO, policy);
     assert_eq!(missing_numbers(&gaps).len(), 8);
-    gaps.on_received(node(1), [1; 8], u64::MAX, Time::ZERO, pace);
+    gaps.on_received(node(1), [1; 8], u64::MAX, Time::ZERO, policy);
     assert_eq!(missing_numbers(&gaps).len(), 7);
 }

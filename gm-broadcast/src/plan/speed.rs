@@ -24,8 +24,8 @@ fn measure(count: u32, mixed: bool, costs: &PathCosts) -> (Duration, Duration, u
             let list = islands(targets);
             let grouped = begin.elapsed();
             let begin = Instant::now();
-            let shares = plan(list, costs, TreeShape::Postal, &mut Rng::new([seed; 32]));
-            (grouped, begin.elapsed(), shares.len())
+            let subtrees = plan(list, costs, TreeShape::Postal, &mut Rng::new([seed; 32]));
+            (grouped, begin.elapsed(), subtrees.len())
         })
         .collect();
     let median = |mut times: Vec<Duration>| {
@@ -50,10 +50,10 @@ fn plans_are_quick() {
         for (count, mixed) in
             [(100_000, false), (100_000, true), (1_000, false), (1_000, true), (10, false), (10, true)]
         {
-            let (grouped, planned, shares) = measure(count, mixed, &costs);
+            let (grouped, planned, subtrees) = measure(count, mixed, &costs);
             let classes = if mixed { "three classes" } else { "one class" };
             println!(
-                "{count} nodes, {classes}, {name}: grouped {grouped:?}, planned {planned:?}, {shares} shares"
+                "{count} nodes, {classes}, {name}: grouped {grouped:?}, planned {planned:?}, {subtrees} subtrees"
             );
         }
     }

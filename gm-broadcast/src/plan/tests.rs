@@ -40,9 +40,9 @@ fn rows(classes: &PathCosts, counts: [u64; CLASSES]) -> [(PostalTimes, u64); CLA
 }
 
 /// Identity of a subtree: the islands that it holds, in order.
-fn units<'a>(share: &Subtree, islands: &'a [Island]) -> Vec<&'a Island> {
+fn units<'a>(subtree: &Subtree, islands: &'a [Island]) -> Vec<&'a Island> {
     let mut found: Vec<&Island> = Vec::new();
-    for node in &share.nodes {
+    for node in &subtree.nodes {
         let island = islands.iter().find(|island| island.nodes().contains(node)).unwrap();
         if found.last().is_none_or(|last| *last != island) {
             found.push(island);
@@ -75,8 +75,8 @@ fn tree(
 }
 
 fn tree_of(gap: u64, latency: u64, units: u64, shape: TreeShape) -> Duration {
-    let pace = PostalTimes { gap, latency };
-    Duration::from_nanos(tree(pace, pace, units, shape, &mut BTreeMap::new()))
+    let model = PostalTimes { gap, latency };
+    Duration::from_nanos(tree(model, model, units, shape, &mut BTreeMap::new()))
 }
 
 #[test]
@@ -132,17 +132,17 @@ fn spread(
     let mut waiting: Vec<(u64, Vec<NetId>)> = vec![(0, known.keys().copied().collect())];
     while let Some((mut begin, list)) = waiting.pop() {
         let targets = list.iter().map(|node| known[node]);
-        for share in plan(islands(targets), classes, shape, &mut rng) {
-            let pace = PostalTimes::of(classes.cost(share.class));
-            let relay = known[&share.nodes[0]];
-            let (hears, list): (Vec<NetId>, Vec<NetId>) = share.nodes.into_iter().partition(|node| {
+        for subtree in plan(islands(targets), classes, shape, &mut rng) {
+            let model = PostalTimes::of(classes.cost(subtree.class));
+            let relay = known[&subtree.nodes[0]];
+            let (hears, list): (Vec<NetId>, Vec<NetId>) = subtree.nodes.into_iter().partition(|node| {
                 *node == relay.node || (relay.island_id.is_some() && known[node].island_id == relay.island_id)
             });
             for node in hears {
-                assert_eq!(informed.insert(node, begin + pace.latency), None);
+                assert_eq!(informed.insert(node, begin + model.latency), None);
             }
-            waiting.push((begin + pace.latency, list));
-            begin += pace.gap;
+            waiting.push((begin + model.latency, list));
+            begin += model.gap;
         }
     }
     informed
@@ -151,15 +151,15 @@ fn spread(
 /// Whether a time suffices, by addition send by send.
 fn reference_suffices(classes: &PathCosts, counts: [u64; CLASSES], time: u64) -> bool {
     let mut begin = 0;
-    for (pace, count) in rows(classes, counts) {
+    for (model, count) in rows(classes, counts) {
         let mut rest = count;
         while rest > 0 {
-            let Some(left) = time.checked_sub(begin).and_then(|left| left.checked_sub(pace.latency)) else {
+            let Some(left) = time.checked_sub(begin).and_then(|left| left.checked_sub(model.latency)) else {
                 return false;
             };
-            let holds = reached(cost(pace.gap, pace.latency), Duration::from_nanos(left));
+            let holds = reached(cost(model.gap, model.latency), Duration::from_nanos(left));
             rest = rest.saturating_sub(holds);
-            begin += pace.gap;
+            begin += model.gap;
         }
     }
     true
@@ -171,10 +171,10 @@ proptest! {
     #[test]
     fn trees_are_the_optimum((gap, latency) in costs(), units in 0..2_000_u64) {
         let known = RefCell::new(BTreeMap::new());
-        let pace = PostalTimes { gap, latency };
+        let model = PostalTimes { gap, latency };
         for units in (0..units).step_by(97).chain([units]) {
-            let time = tree(pace, pace, units, TreeShape::Postal, &mut known.borrow_mut());
-            prop_assert_eq!(time, pace.time_for(units + 1));
+            let time = tree(model, model, units, TreeShape::Postal, &mut known.borrow_mut());
+            prop_assert_eq!(time, model.time_for(units + 1));
         }
         prop_assert_eq!(tree_of(gap, latency, units, TreeShape::Halving), halving(cost(gap, latency), units + 1));
         prop_assert_eq!(tree_of(gap, latency, units, TreeShape::Star), star(cost(gap, latency), units + 1));
@@ -193,13 +193,13 @@ proptest! {
     fn subtrees_keep_to_their_capacity(classes in classes(), counts in prop::array::uniform3(0..2_000_u64)) {
         let rows = rows(&classes, counts);
         let mut left = least_time(rows);
-        for (sizes, (pace, units)) in postal(rows).into_iter().zip(rows) {
+        for (sizes, (model, units)) in postal(rows).into_iter().zip(rows) {
             prop_assert_eq!(sizes.iter().sum::<u64>(), units);
             prop_assert!(sizes.is_sorted_by(|one, next| one >= next));
             for size in sizes {
-                prop_assert!(left >= pace.latency);
-                prop_assert!(size >= 1 && size <= pace.reached(left - pace.latency));
-                left = left.saturating_sub(pace.gap);
+                prop_assert!(left >= model.latency);
+                prop_assert!(size >= 1 && size <= model.reached(left - model.latency));
+                left = left.saturating_sub(model.gap);
             }
         }
     }
@@ -209,10 +209,10 @@ proptest! {
         targets in targets(80), classes in classes(), shape in shape(), seed: u8,
     ) {
         let islands = islands(targets.iter().copied());
-        let shares = plan(islands.clone(), &classes, shape, &mut rng(seed));
-        let mut nodes: Vec<NetId> = shares.iter().flat_map(|share| share.nodes.iter().copied()).collect();
+        let subtrees = plan(islands.clone(), &classes, shape, &mut rng(seed));
+        let mut nodes: Vec<NetId> = subtrees.iter().flat_map(|subtree| subtree.nodes.iter().copied()).collect();
         let mut expected: Vec<NetId> = targets.iter().map(|target| target.node).collect();
-        let found: Vec<&Island> = shares.iter().flat_map(|share| units(share, &islands)).collect();
+        let found: Vec<&Island> = subtrees.iter().flat_map(|subtree| units(subtree, &islands)).collect();
         prop_assert_eq!(found.len(), islands.len(), "an island is in two places");
         nodes.sort_unstable();
         expected.sort_unstable();
@@ -226,19 +226,19 @@ proptest! {
         let islands = islands(targets.iter().copied());
         let failing: BTreeSet<NetId> =
             targets.iter().filter(|target| target.failing).map(|target| target.node).collect();
-        let shares = plan(islands.clone(), &classes, shape, &mut rng(seed));
+        let subtrees = plan(islands.clone(), &classes, shape, &mut rng(seed));
         let mut order = Vec::new();
-        for share in &shares {
-            let units = units(share, &islands);
+        for subtree in &subtrees {
+            let units = units(subtree, &islands);
             prop_assert!(units.is_sorted_by_key(|island| island.failing()));
             for island in &units {
-                let place = share.nodes.iter().position(|node| island.nodes().contains(node)).unwrap();
-                let own = &share.nodes[place..place + island.nodes().len()];
+                let place = subtree.nodes.iter().position(|node| island.nodes().contains(node)).unwrap();
+                let own = &subtree.nodes[place..place + island.nodes().len()];
                 prop_assert!(own.is_sorted_by_key(|node| failing.contains(node)));
-                prop_assert!(island.failing() || island.class() == share.class);
+                prop_assert!(island.failing() || island.class() == subtree.class);
             }
-            prop_assert!(!units[0].failing() || units.len() == 1 && units[0].class() == share.class);
-            order.push((units[0].failing(), std::cmp::Reverse(share.class)));
+            prop_assert!(!units[0].failing() || units.len() == 1 && units[0].class() == subtree.class);
+            order.push((units[0].failing(), std::cmp::Reverse(subtree.class)));
         }
         prop_assert!(order.is_sorted(), "live before failing, Wan before Lan before Island: {order:?}");
     }
@@ -282,13 +282,13 @@ fn failing_nodes_are_dealt_evenly() {
         };
         islands((0..count).map(target))
     };
-    let shares = plan(list(0, 50), &PathCosts::DEFAULT, TreeShape::Postal, &mut rng(1));
-    assert!(shares.len() == 50 && shares.iter().all(|share| share.nodes.len() == 1));
-    let shares = plan(list(1, 51), &PathCosts::DEFAULT, TreeShape::Postal, &mut rng(1));
-    assert!(shares[0].nodes[0] == node(0) && shares.len() == 26);
-    assert_eq!(shares.iter().map(|share| share.nodes.len()).max(), Some(26));
-    let shares = plan(list(1_000, 2_000), &same(cost(1, 1)), TreeShape::Postal, &mut rng(1));
-    assert_eq!(shares.iter().filter(|share| node(1_000) <= share.nodes[0]).count(), 1);
+    let subtrees = plan(list(0, 50), &PathCosts::DEFAULT, TreeShape::Postal, &mut rng(1));
+    assert!(subtrees.len() == 50 && subtrees.iter().all(|subtree| subtree.nodes.len() == 1));
+    let subtrees = plan(list(1, 51), &PathCosts::DEFAULT, TreeShape::Postal, &mut rng(1));
+    assert!(subtrees[0].nodes[0] == node(0) && subtrees.len() == 26);
+    assert_eq!(subtrees.iter().map(|subtree| subtree.nodes.len()).max(), Some(26));
+    let subtrees = plan(list(1_000, 2_000), &same(cost(1, 1)), TreeShape::Postal, &mut rng(1));
+    assert_eq!(subtrees.iter().filter(|subtree| node(1_000) <= subtree.nodes[0]).count(), 1);
 }
 
 /// Failing nodes without a live node of their class are appended to the subtrees of other classes;
@@ -301,10 +301,13 @@ fn failing_nodes_are_dealt_to_their_class_or_to_all() {
     let behind = |live: &[LatencyClass]| {
         let live = live.iter().zip(0..).map(|(class, number)| target(number, *class, false));
         let list = islands(live.chain((100..124).map(|number| target(number, LatencyClass::Wan, true))));
-        let shares = plan(list, &same(cost(1, 1)), TreeShape::Postal, &mut rng(1));
+        let subtrees = plan(list, &same(cost(1, 1)), TreeShape::Postal, &mut rng(1));
         let of = |class: LatencyClass| {
-            let shares = shares.iter().filter(|share| share.class == class && share.nodes[0] < node(100));
-            shares.map(|share| share.nodes.iter().filter(|who| **who >= node(100)).count()).sum::<usize>()
+            let subtrees =
+                subtrees.iter().filter(|subtree| subtree.class == class && subtree.nodes[0] < node(100));
+            subtrees
+                .map(|subtree| subtree.nodes.iter().filter(|who| **who >= node(100)).count())
+                .sum::<usize>()
         };
         [of(LatencyClass::Wan), of(LatencyClass::Lan), of(LatencyClass::Island)]
     };
@@ -329,7 +332,7 @@ fn the_rng_decides_the_relay() {
         for seed in 0..100 {
             let list = islands((0..6).zip(labels).map(|(number, label)| target(number, label)));
             let nodes = plan(list, &PathCosts::DEFAULT, TreeShape::Postal, &mut rng(seed));
-            let nodes: Vec<NetId> = nodes.into_iter().flat_map(|share| share.nodes).collect();
+            let nodes: Vec<NetId> = nodes.into_iter().flat_map(|subtree| subtree.nodes).collect();
             first.extend(nodes.first().copied());
             last.extend(nodes.last().copied());
         }

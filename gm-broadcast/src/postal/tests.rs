@@ -131,7 +131,7 @@ fn equal_costs_double() {
 
 #[test]
 fn extremes_end_and_stay_in_order() {
-    let most = Duration::MAX;
+    let max = Duration::MAX;
     let numbers = [0, 1, 2, 1_000, 1 << 40, 1 << 56, u64::MAX];
     for (gap, latency) in numbers.into_iter().flat_map(|gap| numbers.map(|latency| (gap, latency))) {
         let cost = cost(gap, latency);
@@ -140,12 +140,12 @@ fn extremes_end_and_stay_in_order() {
         for time in [time_for, halving, star] {
             assert!(numbers.map(|nodes| time(cost, nodes)).is_sorted());
         }
-        assert_eq!(reached(PathCost { gap: most, latency: most }, Duration::from_nanos(gap)), {
-            let pace = PostalTimes { gap: 1 << 56, latency: 1 << 56 };
-            pace.reached(gap)
+        assert_eq!(reached(PathCost { gap: max, latency: max }, Duration::from_nanos(gap)), {
+            let model = PostalTimes { gap: 1 << 56, latency: 1 << 56 };
+            model.reached(gap)
         });
     }
-    assert_eq!(reached(cost(1, 1), most), u64::MAX);
+    assert_eq!(reached(cost(1, 1), max), u64::MAX);
     // Extreme ratios: a gap or latency of a nanosecond in two years; only the first term counts.
     assert_eq!(reached(cost(1, 1 << 56), Duration::from_nanos(1 << 56)), 2);
     assert_eq!(reached(cost(1, 1 << 56), Duration::from_nanos((1 << 57) - 1)), (1 << 56) + 1);
@@ -199,44 +199,44 @@ proptest! {
     /// as 64 bits suffice.
     #[test]
     fn reached_recurs((gap, latency) in costs(), doublings in 0..70_u64, part in 0..1_000_u64) {
-        let pace = PostalTimes { gap, latency };
+        let model = PostalTimes { gap, latency };
         let longer = gap.max(latency);
         let within = doublings * longer + longer * part / 1_000;
         let expected = match (within.checked_sub(gap), within.checked_sub(latency)) {
             (_, None) => 1,
-            (None, Some(first)) => pace.reached(first).saturating_add(1),
-            (Some(next), Some(first)) => pace.reached(first).saturating_add(pace.reached(next)),
+            (None, Some(first)) => model.reached(first).saturating_add(1),
+            (Some(next), Some(first)) => model.reached(first).saturating_add(model.reached(next)),
         };
-        prop_assert_eq!(pace.reached(within), expected);
+        prop_assert_eq!(model.reached(within), expected);
     }
 
     #[test]
     fn time_for_is_the_least((gap, latency) in costs(), nodes in 2..u64::MAX) {
-        let pace = PostalTimes { gap, latency };
-        let time = pace.time_for(nodes);
-        prop_assert!(pace.reached(time) >= nodes);
-        prop_assert!(pace.reached(time - 1) < nodes);
+        let model = PostalTimes { gap, latency };
+        let time = model.time_for(nodes);
+        prop_assert!(model.reached(time) >= nodes);
+        prop_assert!(model.reached(time - 1) < nodes);
     }
 
     /// No number of sends suffices for one node more than can be informed.
     #[test]
     fn sends_do_not_count_the_origin((gap, latency) in costs(), nodes in 1..100_000_u64) {
-        let pace = PostalTimes { gap, latency };
-        let time = pace.time_for(nodes + 1);
-        prop_assert!(pace.sends(time, nodes).is_some());
-        prop_assert_eq!(pace.sends(time - 1, nodes), None);
+        let model = PostalTimes { gap, latency };
+        let time = model.time_for(nodes + 1);
+        prop_assert!(model.sends(time, nodes).is_some());
+        prop_assert_eq!(model.sends(time - 1, nodes), None);
     }
 
     #[test]
     fn sends_equal_the_reference((gap, latency) in costs(), nodes in 1..1_500_usize, part in 0..200_u64) {
-        let pace = PostalTimes { gap, latency };
+        let model = PostalTimes { gap, latency };
         let times = arrivals(gap, latency, 3_000);
         let (low, high) = (times[nodes], times[2_999]);
         let within = low.saturating_sub(latency) + (high - low) * part / 200;
         let expected = reference_sends(&times, gap, latency, within, nodes as u64);
-        prop_assert_eq!(pace.sends(within, nodes as u64), expected);
+        prop_assert_eq!(model.sends(within, nodes as u64), expected);
         if let Some(rest) = within.checked_sub(latency) {
-            prop_assert_eq!(pace.sends_one_by_one(rest, nodes as u64), expected);
+            prop_assert_eq!(model.sends_one_by_one(rest, nodes as u64), expected);
         }
     }
 

@@ -66,7 +66,7 @@ impl MulticastVerdict {
         match self {
             MulticastVerdict::Works => "multicast works",
             MulticastVerdict::NobodyHeard => {
-                "multicast works on this machine, but no other machine was heard. If other nodes run on this network, a switch or bridge \
+                "multicast works on this machine, but no other machine was results. If other nodes run on this network, a switch or bridge \
                  between drops multicast (IGMP snooping without a querier, filters, Wi-Fi isolation, a cloud's network); connections \
                  are used instead"
             }
@@ -120,11 +120,11 @@ pub async fn self_test(
     let Some((group, nic)) = choose_addresses(settings, &system)?.group else { return Ok(None) };
     let mut probe = MAGIC.to_vec();
     probe.extend(entropy()?);
-    let mut heard = ProbeResults { group, probe, ours, sent: 0, looped: 0, neighbors: Vec::new() };
-    let result = heard.listen(&nic, settings.multicast_ttl, within).await;
-    heard.neighbors.sort_unstable();
-    let verdict = heard.verdict(result.err(), nic::can_multicast(&nic.name), nic.ip.is_loopback());
-    let ProbeResults { sent, looped, neighbors, .. } = heard;
+    let mut results = ProbeResults { group, probe, ours, sent: 0, looped: 0, neighbors: Vec::new() };
+    let result = results.listen(&nic, settings.multicast_ttl, within).await;
+    results.neighbors.sort_unstable();
+    let verdict = results.verdict(result.err(), nic::can_multicast(&nic.name), nic.ip.is_loopback());
+    let ProbeResults { sent, looped, neighbors, .. } = results;
     Ok(Some(MulticastSelfTest { group, interface: nic.name, sent, looped, neighbors, verdict }))
 }
 

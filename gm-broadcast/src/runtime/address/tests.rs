@@ -1,4 +1,4 @@
-//! Addresses that are settled, and those that are refused with the setting to change.
+//! The choice of addresses, and errors that name the setting to change.
 
 use super::*;
 use crate::runtime::group::{DEFAULT_GROUP_V4, Multicast};
