@@ -123,13 +123,14 @@ pub use command::{
 pub use config::{ConfigError, NodeConfig, NodeLimits, NodeTiming};
 pub use counter::{NodeCounter, NodeCounters};
 pub use event::NodeEvent;
-#[cfg(feature = "runtime")]
-pub use handle::{Node, NodeError};
 pub use node::{ConflictStatus, Cursor, Difference, DifferencePart, Freshness, GroupStatus, NodeMachine};
 pub use plant::Bug;
 #[cfg(feature = "plant")]
 pub use plant::plant;
 pub use store::{Batch, Store, StoreError, StoredState};
+
+#[cfg(feature = "runtime")]
+pub use handle::{Node, NodeError};
 
 /// Runs the README's example as a doc test.
 #[cfg(all(doctest, feature = "runtime"))]
