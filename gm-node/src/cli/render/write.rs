@@ -13,11 +13,11 @@ pub(crate) fn fell_short(done: &[WriteResult]) -> bool {
 }
 
 /// Formats one line for each group.
-pub(crate) fn done(done: &[WriteResult], asked: &WaitOptions) -> String {
+pub(crate) fn done(done: &[WriteResult], requested: &WaitOptions) -> String {
     if done.is_empty() {
         return "Nothing was written.\n".to_owned();
     }
-    done.iter().map(|done| format!("{}\n", line(done, asked))).collect()
+    done.iter().map(|done| format!("{}\n", line(done, requested))).collect()
 }
 
 /// Result of a purge.
@@ -32,49 +32,49 @@ pub(crate) fn purged(purged: &PurgeResult) -> String {
     }
 }
 
-fn line(done: &WriteResult, asked: &WaitOptions) -> String {
+fn line(done: &WriteResult, requested: &WaitOptions) -> String {
     let what = if done.changed { "written" } else { "unchanged" };
     let waited = match done.wait {
-        _ if matches!(asked.wait, WaitCount::None | WaitCount::Members(0)) => {
+        _ if matches!(requested.wait, WaitCount::None | WaitCount::Members(0)) => {
             "no acknowledgement was requested".to_owned()
         }
         WaitResult::Satisfied if done.acknowledged == 0 => {
             "single-node mode, no other member to wait for".to_owned()
         }
-        WaitResult::Satisfied if asked.wait == WaitCount::All => {
-            format!("{}, all affected members among them", acknowledged(done, asked))
+        WaitResult::Satisfied if requested.wait == WaitCount::All => {
+            format!("{}, all affected members among them", acknowledged(done, requested))
         }
-        WaitResult::Satisfied => acknowledged(done, asked),
+        WaitResult::Satisfied => acknowledged(done, requested),
         WaitResult::Settled => format!(
             "INCOMPLETE: {}. The remaining members cannot acknowledge now. The write stands, and they receive it when they \
              reconnect",
-            outcome(done, asked)
+            outcome(done, requested)
         ),
         WaitResult::Ended => format!(
             "SHUTDOWN of the daemon ended the wait: {}. The write stands, and the remaining members receive it when the daemon runs again",
-            outcome(done, asked)
+            outcome(done, requested)
         ),
         WaitResult::TimedOut => format!(
             "TIMED OUT after {}: {}. The write stands, and the remaining members receive it when they reconnect",
-            format_duration(Duration::from_millis(asked.timeout)),
-            outcome(done, asked)
+            format_duration(Duration::from_millis(requested.timeout)),
+            outcome(done, requested)
         ),
     };
     let (group, version) = (escape_invisible(&done.group), &done.version);
     format!("{group}: {what}, version {version}; {waited}. Fingerprint {}", done.fingerprint)
 }
 
-fn acknowledged(done: &WriteResult, asked: &WaitOptions) -> String {
+fn acknowledged(done: &WriteResult, requested: &WaitOptions) -> String {
     let members = if done.acknowledged == 1 { "other member" } else { "other members" };
-    format!("{} {members} acknowledged{}", done.acknowledged, disk(asked))
+    format!("{} {members} acknowledged{}", done.acknowledged, disk(requested))
 }
 
-const fn disk(asked: &WaitOptions) -> &'static str {
-    if asked.disk { " on disk" } else { "" }
+const fn disk(requested: &WaitOptions) -> &'static str {
+    if requested.disk { " on disk" } else { "" }
 }
 
 /// Number of members with each result, if the wait was not satisfied.
-fn outcome(done: &WriteResult, asked: &WaitOptions) -> String {
+fn outcome(done: &WriteResult, requested: &WaitOptions) -> String {
     let WriteResult {
         members,
         acknowledged: delivered,
@@ -90,11 +90,11 @@ fn outcome(done: &WriteResult, asked: &WaitOptions) -> String {
     }
     let were_asked = delivered + refused + unreachable + unknown;
     let mut text = if were_asked == *members {
-        format!("{delivered} of {members} other members acknowledged{}", disk(asked))
+        format!("{delivered} of {members} other members acknowledged{}", disk(requested))
     } else {
         format!(
             "{delivered} of {were_asked} members that were asked acknowledged{}, {members} are known",
-            disk(asked)
+            disk(requested)
         )
     };
     if *unreachable > 0 {
@@ -103,13 +103,13 @@ fn outcome(done: &WriteResult, asked: &WaitOptions) -> String {
     if *refused > 0 {
         text.push_str(&format!(
             ", {refused} {}",
-            if asked.disk { "cannot store it" } else { "do not host the group" }
+            if requested.disk { "cannot store it" } else { "do not host the group" }
         ));
     }
     if *unknown > 0 {
         text.push_str(&format!(", {unknown} did not answer{}", node_list(silent, *unknown)));
     }
-    if let WaitCount::Members(wanted) = asked.wait
+    if let WaitCount::Members(wanted) = requested.wait
         && wanted > *members
     {
         text.push_str(&format!(", {wanted} were requested"));
@@ -131,7 +131,7 @@ mod tests {
     use super::super::samples;
     use super::*;
 
-    fn asked(wait: &str, disk: bool) -> WaitOptions {
+    fn requested(wait: &str, disk: bool) -> WaitOptions {
         WaitOptions { wait: wait.parse().unwrap(), disk, timeout: 5_000 }
     }
 
@@ -140,9 +140,9 @@ mod tests {
     }
 
     /// The text between the version and the fingerprint.
-    fn wait_text(done: WriteResult, asked: &WaitOptions) -> String {
+    fn wait_text(done: WriteResult, requested: &WaitOptions) -> String {
         assert_eq!(fell_short(std::slice::from_ref(&done)), done.wait != WaitResult::Satisfied);
-        let text = super::done(&[done], asked);
+        let text = super::done(&[done], requested);
         let text = text.strip_prefix("Customers: written, version 3.7; ").unwrap();
         text.strip_suffix(". Fingerprint 0123456789abcdef0123456789abcdef\n").unwrap().to_owned()
     }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_write_says_whether_it_was_written() {
         assert_eq!(
-            done(&[samples::done(), WriteResult { changed: false, ..samples::done() }], &asked("none", false)),
+            done(&[samples::done(), WriteResult { changed: false, ..samples::done() }], &requested("none", false)),
             "\
 Customers: written, version 3.7; no acknowledgement was requested. Fingerprint 0123456789abcdef0123456789abcdef
 Customers: unchanged, version 3.7; no acknowledgement was requested. Fingerprint 0123456789abcdef0123456789abcdef
@@ -162,11 +162,14 @@ Customers: unchanged, version 3.7; no acknowledgement was requested. Fingerprint
     fn a_wait_that_is_satisfied_says_how_many_acknowledged() {
         let all = WriteResult { acknowledged: 3, ..ended(WaitResult::Satisfied) };
         let text = "3 other members acknowledged on disk, all affected members among them";
-        assert_eq!(wait_text(all, &asked("all", true)), text);
+        assert_eq!(wait_text(all, &requested("all", true)), text);
         let one = WriteResult { acknowledged: 1, ..ended(WaitResult::Satisfied) };
-        assert_eq!(wait_text(one, &asked("one", false)), "1 other member acknowledged");
+        assert_eq!(wait_text(one, &requested("one", false)), "1 other member acknowledged");
         let alone = WriteResult { members: 0, ..ended(WaitResult::Satisfied) };
-        assert_eq!(wait_text(alone, &asked("all", false)), "single-node mode, no other member to wait for");
+        assert_eq!(
+            wait_text(alone, &requested("all", false)),
+            "single-node mode, no other member to wait for"
+        );
     }
 
     #[test]
@@ -175,24 +178,24 @@ Customers: unchanged, version 3.7; no acknowledgement was requested. Fingerprint
         let late = |why: &str| format!("TIMED OUT after 5 s: {why}. {end}");
         let unknown = "no other member is known (see `gm-node peers`)";
         assert_eq!(
-            wait_text(WriteResult { members: 0, ..ended(WaitResult::TimedOut) }, &asked("all", false)),
+            wait_text(WriteResult { members: 0, ..ended(WaitResult::TimedOut) }, &requested("all", false)),
             late(unknown)
         );
         let names = vec!["10.0.0.3:29999".to_owned()];
         let silent =
             WriteResult { members: 2, unknown: 2, unknown_nodes: names, ..ended(WaitResult::TimedOut) };
         let text = "0 of 2 other members acknowledged, 2 did not answer (10.0.0.3:29999, ...)";
-        assert_eq!(wait_text(silent, &asked("all", false)), late(text));
+        assert_eq!(wait_text(silent, &requested("all", false)), late(text));
         let some = WriteResult { members: 9, acknowledged: 1, unknown: 2, ..ended(WaitResult::TimedOut) };
         let text = "1 of 3 members that were asked acknowledged, 9 are known, 2 did not answer";
-        assert_eq!(wait_text(some, &asked("2", false)), late(text));
+        assert_eq!(wait_text(some, &requested("2", false)), late(text));
         let few = WriteResult { members: 1, acknowledged: 1, ..ended(WaitResult::TimedOut) };
         let text = "1 of 1 other members acknowledged, 3 were requested";
-        assert_eq!(wait_text(few, &asked("3", false)), late(text));
+        assert_eq!(wait_text(few, &requested("3", false)), late(text));
         let cut = WriteResult { members: 2, unknown: 2, ..ended(WaitResult::Ended) };
         let text = "SHUTDOWN of the daemon ended the wait: 0 of 2 other members acknowledged, 2 did not answer. The write stands, and \
                     the remaining members receive it when the daemon runs again";
-        assert_eq!(wait_text(cut, &asked("all", false)), text);
+        assert_eq!(wait_text(cut, &requested("all", false)), text);
     }
 
     #[test]
@@ -210,7 +213,7 @@ Customers: unchanged, version 3.7; no acknowledgement was requested. Fingerprint
         let text = "INCOMPLETE: 1 of 5 other members acknowledged on disk, 2 could not be reached (10.0.0.3:29999, ...), \
                     1 cannot store it, 1 did not answer. The remaining members cannot acknowledge now. The write stands, and they \
                     receive it when they reconnect";
-        assert_eq!(wait_text(short.clone(), &asked("all", true)), text);
-        assert!(wait_text(short, &asked("all", false)).contains("1 do not host the group"));
+        assert_eq!(wait_text(short.clone(), &requested("all", true)), text);
+        assert!(wait_text(short, &requested("all", false)).contains("1 do not host the group"));
     }
 }
