@@ -118,7 +118,7 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
         let program = build(ws, "build --release --package gm-node --bin", "gm-node")?;
         let settings = daemon_scenes::Settings { kills: flags.kills };
         for (name, scene) in of_daemons {
-            tally += run_scene(name, &program, |stage| scene(stage, &settings))?;
+            tally += run_scene(name, &program, |cluster| scene(cluster, &settings))?;
         }
     }
     Ok(tally)
@@ -131,20 +131,20 @@ fn run_scene<N: Process>(
     scene: impl FnOnce(&mut Cluster<N>) -> Result<()>,
 ) -> Result<TestCounts> {
     let start = Instant::now();
-    let mut stage = Cluster::new(program.to_owned())?;
-    let outcome = scene(&mut stage).and_then(|()| stage.dropped());
+    let mut cluster = Cluster::new(program.to_owned())?;
+    let outcome = scene(&mut cluster).and_then(|()| cluster.dropped());
     let seconds = start.elapsed().as_secs_f64();
     match outcome {
-        Ok(None) => println!("{name:<46} {seconds:>5.1} s, no drop rules{}", stage.remarks()),
+        Ok(None) => println!("{name:<46} {seconds:>5.1} s, no drop rules{}", cluster.remarks()),
         Ok(Some(dropped)) => {
             println!(
                 "{name:<46} {seconds:>5.1} s, its drop rules matched {dropped} packets{}",
-                stage.remarks()
+                cluster.remarks()
             );
         }
         Err(error) => {
             println!("{name:<46} {seconds:>5.1} s, FAILED: {error:#}");
-            stage.print_logs();
+            cluster.print_logs();
             return Ok(TestCounts::FAILED);
         }
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use super::chat_process::ChatProcess;
 use super::namespaces::{self, Host};
-use super::waiting::{PATIENCE, wait_for};
+use super::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 type BroadcastCluster = namespaces::Cluster<ChatProcess>;
 type Scene = fn(&mut BroadcastCluster) -> Result<()>;
@@ -32,16 +32,16 @@ pub(super) const SCENES: &[(&str, Scene)] = &[
 impl BroadcastCluster {
     /// Starts a node with these flags on each host. The seed of the first is the node `seed`, if
     /// given; the seed of the others is the first.
-    fn start_all(&mut self, places: &[Host], seed: Option<usize>, flags: &[&str]) -> Result<Vec<usize>> {
+    fn start_all(&mut self, hosts: &[Host], seed: Option<usize>, flags: &[&str]) -> Result<Vec<usize>> {
         let mut started = Vec::new();
-        for place in places {
+        for host in hosts {
             let seed = started.first().copied().or(seed);
             let seed = seed.and_then(|seed: usize| self.nodes.get(seed)).map(|node| node.me.clone());
             let mut flags = flags.to_vec();
             if let Some(seed) = &seed {
                 flags.extend(["--seed", seed]);
             }
-            started.push(self.start(place, &flags)?);
+            started.push(self.start(host, &flags)?);
         }
         Ok(started)
     }
@@ -51,14 +51,14 @@ impl BroadcastCluster {
         for number in of {
             let node = self.nodes.get_mut(*number).context("no such node")?;
             let what = format!("{} to list {count} others at {question}", node.me);
-            wait_for(&what, PATIENCE, || Ok(node.query_list(question)?.len() >= count))?;
+            wait_for(&what, DEFAULT_TIMEOUT, || Ok(node.query_list(question)?.len() >= count))?;
         }
         Ok(())
     }
 
     /// Starts a node on a host. Returns its index in `nodes`.
-    fn start(&mut self, place: &Host, flags: &[&str]) -> Result<usize> {
-        let node = ChatProcess::start(&self.program, &self.key, place, flags)?;
+    fn start(&mut self, host: &Host, flags: &[&str]) -> Result<usize> {
+        let node = ChatProcess::start(&self.program, &self.key, host, flags)?;
         self.nodes.push(node);
         Ok(self.nodes.len() - 1)
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::namespaces::{Host, Process};
 use super::process_log::ProcessLog;
-use super::waiting::{PATIENCE, wait_for};
+use super::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 pub(super) struct ChatProcess {
     child: Child,
@@ -23,10 +23,10 @@ pub(super) struct ChatProcess {
 
 impl ChatProcess {
     /// Starts the process and waits until it prints its NetId.
-    pub(super) fn start(chat: &Path, key: &Path, place: &Host, flags: &[&str]) -> Result<ChatProcess> {
+    pub(super) fn start(chat: &Path, key: &Path, host: &Host, flags: &[&str]) -> Result<ChatProcess> {
         let mut command = Command::new("ip");
         // `ip` execs the program, so the process id is the program's.
-        command.args(["netns", "exec", &place.space]).arg(chat).args([
+        command.args(["netns", "exec", &host.namespace]).arg(chat).args([
             "--cluster",
             "net",
             "--script",
@@ -38,10 +38,10 @@ impl ChatProcess {
         lines.read_from(child.stdout.take(), "");
         lines.read_from(child.stderr.take(), "! ");
         let input = child.stdin.take().context("a node has no standard input")?;
-        let mut node = ChatProcess { child, input, lines, me: place.ip.to_string() };
+        let mut node = ChatProcess { child, input, lines, me: host.ip.to_string() };
         let hello = node
             .wait_line(|line| line.starts_with("/i-am "))
-            .with_context(|| format!("the node {} does not start: {}", place.ip, node.last(5).join(" | ")))?;
+            .with_context(|| format!("the node {} does not start: {}", host.ip, node.last(5).join(" | ")))?;
         node.me = hello.split(' ').nth(1).unwrap_or_default().to_owned();
         Ok(node)
     }
@@ -57,7 +57,7 @@ impl ChatProcess {
     pub(super) fn query(&mut self, question: &str) -> Result<String> {
         let before = self.answers(question).len();
         self.send_line(question)?;
-        wait_for(&format!("{} to answer {question}", self.me), PATIENCE, || {
+        wait_for(&format!("{} to answer {question}", self.me), DEFAULT_TIMEOUT, || {
             Ok(self.answers(question).len() > before)
         })?;
         self.answers(question).pop().context("it answered")

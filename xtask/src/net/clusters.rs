@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::daemon::{CommandOutput, Daemon, DaemonSettings};
 use super::namespaces::{self, Host};
-use super::waiting::{PATIENCE, wait_for};
+use super::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 pub(super) type DaemonCluster = namespaces::Cluster<Daemon>;
 
@@ -30,7 +30,7 @@ pub(super) struct ExpectedState {
 
 impl DaemonCluster {
     /// Adds a daemon without starting it. Returns its index in `nodes`.
-    pub(super) fn add(&mut self, place: &Host, port: u16, flags: &[&str]) -> Result<usize> {
+    pub(super) fn add(&mut self, host: &Host, port: u16, flags: &[&str]) -> Result<usize> {
         let number = self.nodes.len();
         let setting = DaemonSettings {
             program: self.program.clone(),
@@ -40,19 +40,19 @@ impl DaemonCluster {
             keeps: true,
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
         };
-        self.nodes.push(Daemon::new(place, port, setting)?);
+        self.nodes.push(Daemon::new(host, port, setting)?);
         Ok(number)
     }
 
     /// Starts a daemon with these flags on each host.
     pub(super) fn start_all<'a>(
         &mut self,
-        places: impl IntoIterator<Item = &'a Host>,
+        hosts: impl IntoIterator<Item = &'a Host>,
         flags: &[&str],
     ) -> Result<Vec<usize>> {
         let mut all = Vec::new();
-        for place in places {
-            all.push(self.add(place, PORT, flags)?);
+        for host in hosts {
+            all.push(self.add(host, PORT, flags)?);
         }
         self.run(&all)?;
         Ok(all)
@@ -61,7 +61,7 @@ impl DaemonCluster {
     /// Starts a daemon on each host of each island. The first daemon is the only seed, of all
     /// islands but its own.
     pub(super) fn start_islands(&mut self, islands: &[Vec<Host>]) -> Result<Vec<Vec<usize>>> {
-        let first = islands.first().and_then(|island| island.first()).context("there is a place")?;
+        let first = islands.first().and_then(|island| island.first()).context("there is a host")?;
         let seed = std::net::SocketAddr::new(first.ip, PORT).to_string();
         let mut started = Vec::new();
         for (number, island) in islands.iter().enumerate() {
@@ -104,7 +104,7 @@ impl DaemonCluster {
     ) -> Result<Duration> {
         let mut seen = String::new();
         let mut fingerprint = String::new();
-        let agreed = wait_for("equal group states", PATIENCE, || {
+        let agreed = wait_for("equal group states", DEFAULT_TIMEOUT, || {
             fingerprint.clear();
             for number in which {
                 let (has, print) = self.group_size(*number, group)?;
@@ -175,17 +175,17 @@ impl DaemonCluster {
 
     /// The ranges that a member serves, according to the daemon `by`.
     pub(super) fn served(&self, by: usize, group: &str, member: &str) -> Result<Ranges> {
-        let said = self.node(by)?.cli(&["topology", group, "--op", "add"])?;
+        let output = self.node(by)?.cli(&["topology", group, "--op", "add"])?;
         // The result counts even if the group was not compared with another node (exit code 7).
-        ensure!([0, 7].contains(&said.code), "{}: {}", self.node(by)?.me, said.text.trim());
-        let items = said.json["items"].as_array().context("a topology has a list")?;
+        ensure!([0, 7].contains(&output.code), "{}: {}", self.node(by)?.me, output.text.trim());
+        let items = output.json["items"].as_array().context("a topology has a list")?;
         let mut ranges = Ranges::new();
         for item in items.iter().filter(|item| item["node"] == member) {
             let key = |name: &str| item[name].as_u64().and_then(|key| u32::try_from(key).ok());
             let small = |name: &str| item[name].as_u64().and_then(|number| u16::try_from(number).ok());
             let range = (key("start").context("no start")?, key("end").context("no end")?);
-            let said = (small("port").context("no port")?, small("priority").context("no priority")?);
-            ensure!(ranges.insert(range, said).is_none(), "{range:?} is listed twice");
+            let served = (small("port").context("no port")?, small("priority").context("no priority")?);
+            ensure!(ranges.insert(range, served).is_none(), "{range:?} is listed twice");
         }
         Ok(ranges)
     }
@@ -202,32 +202,32 @@ impl DaemonCluster {
     pub(super) fn wait_peers(&self, which: &[usize], count: usize) -> Result<()> {
         for number in which {
             let what = format!("{} to list {count} peers", self.node(*number)?.me);
-            wait_for(&what, PATIENCE, || Ok(self.names(*number, &["peers"])?.len() >= count))?;
+            wait_for(&what, DEFAULT_TIMEOUT, || Ok(self.names(*number, &["peers"])?.len() >= count))?;
         }
         Ok(())
     }
 }
 
 /// Checks that the wait of a write was satisfied with at least `by` acknowledgements.
-pub(super) fn check_satisfied(said: &CommandOutput, by: usize) -> Result<()> {
+pub(super) fn check_satisfied(output: &CommandOutput, by: usize) -> Result<()> {
     // One answer for each group that was written in.
-    let done = &said.json[0];
+    let done = &output.json[0];
     let delivered = done["acknowledged"].as_u64().unwrap_or_default();
     ensure!(
-        said.code == 0 && done["wait"] == "satisfied" && delivered >= by as u64,
+        output.code == 0 && done["wait"] == "satisfied" && delivered >= by as u64,
         "a write that waits for {by} acknowledgements ended with {}: {}",
-        said.code,
-        said.text.trim()
+        output.code,
+        output.text.trim()
     );
     Ok(())
 }
 
 /// Checks that a write was committed, whether its wait was satisfied (exit code 0) or not (4).
-pub(super) fn check_committed(said: &CommandOutput) -> Result<()> {
-    if said.code == 0 || said.code == 4 {
+pub(super) fn check_committed(output: &CommandOutput) -> Result<()> {
+    if output.code == 0 || output.code == 4 {
         return Ok(());
     }
-    bail!("a write ended with {}: {}", said.code, said.text.trim())
+    bail!("a write ended with {}: {}", output.code, output.text.trim())
 }
 
 /// A range in the notation of the command line.
@@ -263,9 +263,9 @@ mod tests {
 
     #[test]
     fn timed_out_writes_are_committed_refused_ones_are_not() {
-        let said = |code| CommandOutput { code, json: Value::Null, text: String::new() };
-        assert!(check_committed(&said(0)).is_ok() && check_committed(&said(4)).is_ok());
-        assert!(check_committed(&said(1)).is_err() && check_committed(&said(3)).is_err());
-        assert!(check_satisfied(&said(0), 0).is_err(), "the output has no satisfied wait");
+        let output = |code| CommandOutput { code, json: Value::Null, text: String::new() };
+        assert!(check_committed(&output(0)).is_ok() && check_committed(&output(4)).is_ok());
+        assert!(check_committed(&output(1)).is_err() && check_committed(&output(3)).is_err());
+        assert!(check_satisfied(&output(0), 0).is_err(), "the output has no satisfied wait");
     }
 }

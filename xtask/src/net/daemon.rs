@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::chat_process::memory_of;
 use super::namespaces::{Host, Process};
 use super::process_log::ProcessLog;
-use super::waiting::{PATIENCE, wait_for};
+use super::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// Result of a command.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(super) struct DaemonSettings {
 }
 
 pub(super) struct Daemon {
-    pub(super) place: Host,
+    pub(super) host: Host,
     pub(super) setting: DaemonSettings,
     /// NetId of the daemon.
     pub(super) me: SocketAddr,
@@ -48,10 +48,10 @@ pub(super) struct Daemon {
 
 impl Daemon {
     /// A daemon that is not started yet.
-    pub(super) fn new(place: &Host, port: u16, setting: DaemonSettings) -> Result<Daemon> {
+    pub(super) fn new(host: &Host, port: u16, setting: DaemonSettings) -> Result<Daemon> {
         std::fs::create_dir_all(&setting.dir).context("cannot make a folder for a daemon")?;
-        let me = SocketAddr::new(place.ip, port);
-        Ok(Daemon { place: place.clone(), setting, me, child: None, lines: ProcessLog::default() })
+        let me = SocketAddr::new(host.ip, port);
+        Ok(Daemon { host: host.clone(), setting, me, child: None, lines: ProcessLog::default() })
     }
 
     /// Starts the daemon without waiting until it answers.
@@ -60,7 +60,7 @@ impl Daemon {
         let setting = &self.setting;
         let mut command = Command::new("ip");
         // `ip` execs the program, so the process id is the program's.
-        command.args(["netns", "exec", &self.place.space]).arg(&setting.program).arg("run");
+        command.args(["netns", "exec", &self.host.namespace]).arg(&setting.program).arg("run");
         command.args(["--address", &self.me.to_string(), "--cluster", &setting.cluster, "--key-file"]);
         command.arg(&setting.key);
         if setting.keeps {
@@ -81,7 +81,7 @@ impl Daemon {
 
     /// Waits until the daemon answers.
     pub(super) fn ready(&mut self) -> Result<()> {
-        wait_for(&format!("{} to answer", self.me), PATIENCE, || {
+        wait_for(&format!("{} to answer", self.me), DEFAULT_TIMEOUT, || {
             let child = self.child.as_mut().context("the daemon was not started")?;
             if let Some(status) = child.try_wait().context("cannot get the status of a daemon's process")? {
                 bail!("{} ended with {status}: {}", self.me, self.lines.last(5).join(" | "));
@@ -145,16 +145,16 @@ impl Daemon {
 
     /// Runs a command that must succeed. Returns its answer.
     pub(super) fn ok(&self, words: &[&str]) -> Result<Value> {
-        let said = self.cli(words)?;
+        let output = self.cli(words)?;
         ensure!(
-            said.code == 0,
+            output.code == 0,
             "{}: `{}` ended with {}: {}",
             self.me,
             words.join(" "),
-            said.code,
-            said.text.trim()
+            output.code,
+            output.text.trim()
         );
-        Ok(said.json)
+        Ok(output.json)
     }
 }
 

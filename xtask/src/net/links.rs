@@ -19,10 +19,10 @@ pub(super) enum Family {
 const ROUTER: u8 = 254;
 
 impl Family {
-    fn address(self, island: u8, host: u8) -> IpAddr {
+    fn address(self, island: u8, number: u8) -> IpAddr {
         match self {
-            Family::V4 => Ipv4Addr::new(10, 77, island, host).into(),
-            Family::V6 => Ipv6Addr::new(0xfd77, 0, 0, island.into(), 0, 0, 0, host.into()).into(),
+            Family::V4 => Ipv4Addr::new(10, 77, island, number).into(),
+            Family::V6 => Ipv6Addr::new(0xfd77, 0, 0, island.into(), 0, 0, 0, number.into()).into(),
         }
     }
 
@@ -71,26 +71,26 @@ impl<N> Cluster<N> {
             if let Some(router) = &router {
                 bridge.connect(&format!("r{island}"), router, &format!("eth{island}"), ROUTER)?;
             }
-            let mut places = Vec::new();
+            let mut hosts = Vec::new();
             for node in (1_u8..).take(*size) {
-                let space = self.create_namespace(&format!("{island}-{node}"))?;
-                let address = bridge.connect(&format!("n{island}-{node}"), &space, "eth0", node)?;
+                let namespace = self.create_namespace(&format!("{island}-{node}"))?;
+                let address = bridge.connect(&format!("n{island}-{node}"), &namespace, "eth0", node)?;
                 let gateway = match router {
                     Some(_) => format!("via {}", family.address(island, ROUTER)),
                     None => "dev eth0".to_owned(),
                 };
-                ip(&format!("-n {space} {} route add default {gateway}", family.flag()))?;
-                places.push(Host { space, ip: address });
+                ip(&format!("-n {namespace} {} route add default {gateway}", family.flag()))?;
+                hosts.push(Host { namespace, ip: address });
             }
-            islands.push(places);
+            islands.push(hosts);
         }
         Ok(islands)
     }
 
     /// Adds another address of its island to a host.
-    pub(super) fn another_address(&self, place: &Host, island: u8, host: u8) -> Result<IpAddr> {
-        let address = Family::V4.address(island, host);
-        ip(&format!("-n {} addr add {} dev eth0", place.space, Family::V4.with_mask(address)))?;
+    pub(super) fn another_address(&self, host: &Host, island: u8, number: u8) -> Result<IpAddr> {
+        let address = Family::V4.address(island, number);
+        ip(&format!("-n {} addr add {} dev eth0", host.namespace, Family::V4.with_mask(address)))?;
         Ok(address)
     }
 }
@@ -105,13 +105,13 @@ struct IslandBridge<'a> {
 impl IslandBridge<'_> {
     /// Connects a port of the bridge to a new interface of a namespace, and gives the interface an
     /// address.
-    fn connect(&self, port: &str, space: &str, name: &str, host: u8) -> Result<IpAddr> {
+    fn connect(&self, port: &str, namespace: &str, name: &str, number: u8) -> Result<IpAddr> {
         let IslandBridge { switch, island, family } = self;
-        let address = family.address(*island, host);
-        ip(&format!("-n {switch} link add {port} type veth peer name {name} netns {space}"))?;
+        let address = family.address(*island, number);
+        ip(&format!("-n {switch} link add {port} type veth peer name {name} netns {namespace}"))?;
         ip(&format!("-n {switch} link set {port} master br{island} up"))?;
-        ip(&format!("-n {space} addr add {} dev {name}", family.with_mask(address)))?;
-        ip(&format!("-n {space} link set {name} up"))?;
+        ip(&format!("-n {namespace} addr add {} dev {name}", family.with_mask(address)))?;
+        ip(&format!("-n {namespace} link set {name} up"))?;
         Ok(address)
     }
 }

@@ -22,7 +22,7 @@ pub(super) const ETC: &str = "/etc/netns";
 /// Location of a node: namespace and address.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
-    pub(super) space: String,
+    pub(super) namespace: String,
     pub(super) ip: IpAddr,
 }
 
@@ -52,9 +52,9 @@ impl<N> Cluster<N> {
         let folder = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&folder).context("cannot make a folder for the scene")?;
         let (spaces, nodes, rules, remarks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut stage = Cluster { program, key: folder.join("key"), folder, spaces, nodes, rules, remarks };
-        stage.key = stage.new_key("key")?;
-        Ok(stage)
+        let mut cluster = Cluster { program, key: folder.join("key"), folder, spaces, nodes, rules, remarks };
+        cluster.key = cluster.new_key("key")?;
+        Ok(cluster)
     }
 
     /// Makes a file with a new key.
@@ -71,11 +71,11 @@ impl<N> Cluster<N> {
     }
 
     pub(super) fn create_namespace(&mut self, name: &str) -> Result<String> {
-        let space = format!("{PREFIX}{}-{name}", std::process::id());
-        ip(&format!("netns add {space}"))?;
-        self.spaces.push(space.clone());
-        ip(&format!("-n {space} link set lo up"))?;
-        Ok(space)
+        let namespace = format!("{PREFIX}{}-{name}", std::process::id());
+        ip(&format!("netns add {namespace}"))?;
+        self.spaces.push(namespace.clone());
+        ip(&format!("-n {namespace} link set lo up"))?;
+        Ok(namespace)
     }
 
     /// The namespace with all bridges.
@@ -92,12 +92,12 @@ impl<N> Cluster<N> {
     /// their index.
     pub(super) fn add_drop_rule(
         &mut self,
-        space: &str,
+        namespace: &str,
         family: &'static str,
         hook: &str,
         expressions: &[&str],
     ) -> Result<usize> {
-        self.rules.push(RuleSet::add(space, family, hook, expressions)?);
+        self.rules.push(RuleSet::add(namespace, family, hook, expressions)?);
         Ok(self.rules.len() - 1)
     }
 
@@ -151,8 +151,8 @@ impl<N> Drop for Cluster<N> {
     fn drop(&mut self) {
         // Processes first: a namespace exists as long as a process is in it.
         self.nodes.clear();
-        for space in &self.spaces {
-            if let Err(error) = ip(&format!("netns del {space}")) {
+        for namespace in &self.spaces {
+            if let Err(error) = ip(&format!("netns del {namespace}")) {
                 eprintln!("{error:#}");
             }
         }
@@ -178,10 +178,10 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
 
 /// Checks that a namespace with rules can be created.
 pub(super) fn check_namespaces() -> Result<()> {
-    let space = format!("{PREFIX}{}-try", std::process::id());
-    ip(&format!("netns add {space}"))?;
-    let rules = RuleSet::add(&space, "inet", "input", &["meta random & 3 == 0"]);
-    ip(&format!("netns del {space}"))?;
+    let namespace = format!("{PREFIX}{}-try", std::process::id());
+    ip(&format!("netns add {namespace}"))?;
+    let rules = RuleSet::add(&namespace, "inet", "input", &["meta random & 3 == 0"]);
+    ip(&format!("netns del {namespace}"))?;
     rules.map(drop)
 }
 
@@ -204,13 +204,13 @@ fn is_leftover(name: &str) -> bool {
 /// Removes namespaces and folders of runs that were killed.
 pub(super) fn remove_leftovers() -> Result<()> {
     for line in output(Command::new("ip").args(["netns", "list"]))?.lines() {
-        let space = line.split_whitespace().next().unwrap_or_default();
-        if is_leftover(space) {
-            println!("removing {space}, left over from an earlier run");
-            for left in output(Command::new("ip").args(["netns", "pids", space]))?.split_whitespace() {
+        let namespace = line.split_whitespace().next().unwrap_or_default();
+        if is_leftover(namespace) {
+            println!("removing {namespace}, left over from an earlier run");
+            for left in output(Command::new("ip").args(["netns", "pids", namespace]))?.split_whitespace() {
                 let _ = Command::new("kill").args(["-KILL", left]).status();
             }
-            ip(&format!("netns del {space}"))?;
+            ip(&format!("netns del {namespace}"))?;
         }
     }
     for entry in std::fs::read_dir(ETC).into_iter().flatten().flatten() {

@@ -9,7 +9,7 @@ use super::namespaces::output;
 
 /// An nftables table with one chain.
 pub(super) struct RuleSet {
-    space: String,
+    namespace: String,
     family: &'static str,
     /// Number of matched packets at the time of removal; `None` while the rules are active.
     removed: Option<u64>,
@@ -21,26 +21,26 @@ impl RuleSet {
     /// Adds rules in family `inet` or `bridge`, at a hook, that drop packets that match one of the
     /// expressions.
     pub(super) fn add(
-        space: &str,
+        namespace: &str,
         family: &'static str,
         hook: &str,
         expressions: &[&str],
     ) -> Result<RuleSet> {
-        RuleSet::with_verdict(space, family, hook, expressions, "drop")
+        RuleSet::with_verdict(namespace, family, hook, expressions, "drop")
     }
 
     /// The same, but the rules only count packets.
     pub(super) fn count(
-        space: &str,
+        namespace: &str,
         family: &'static str,
         hook: &str,
         expressions: &[&str],
     ) -> Result<RuleSet> {
-        RuleSet::with_verdict(space, family, hook, expressions, "accept")
+        RuleSet::with_verdict(namespace, family, hook, expressions, "accept")
     }
 
     fn with_verdict(
-        space: &str,
+        namespace: &str,
         family: &'static str,
         hook: &str,
         expressions: &[&str],
@@ -52,8 +52,8 @@ impl RuleSet {
             script.push_str(&format!("{expression} counter {verdict}\n"));
         }
         script.push_str("}\n}\n");
-        nft(space, &[&script])?;
-        Ok(RuleSet { space: space.to_owned(), family, removed: None })
+        nft(namespace, &[&script])?;
+        Ok(RuleSet { namespace: namespace.to_owned(), family, removed: None })
     }
 
     /// Number of packets that matched until now.
@@ -61,7 +61,7 @@ impl RuleSet {
         if let Some(removed) = self.removed {
             return Ok(removed);
         }
-        let listing = nft(&self.space, &["-j", "list", "table", self.family, TABLE])?;
+        let listing = nft(&self.namespace, &["-j", "list", "table", self.family, TABLE])?;
         let listing: Value = serde_json::from_str(&listing).context("nft printed no JSON")?;
         let rules = listing["nftables"].as_array().into_iter().flatten();
         let expressions = rules.filter_map(|entry| entry["rule"]["expr"].as_array()).flatten();
@@ -72,13 +72,13 @@ impl RuleSet {
     pub(super) fn remove(&mut self) -> Result<u64> {
         let dropped = self.matched()?;
         if self.removed.is_none() {
-            nft(&self.space, &["delete", "table", self.family, TABLE])?;
+            nft(&self.namespace, &["delete", "table", self.family, TABLE])?;
             self.removed = Some(dropped);
         }
         Ok(dropped)
     }
 }
 
-fn nft(space: &str, words: &[&str]) -> Result<String> {
-    output(Command::new("ip").args(["netns", "exec", space, "nft"]).args(words))
+fn nft(namespace: &str, words: &[&str]) -> Result<String> {
+    output(Command::new("ip").args(["netns", "exec", namespace, "nft"]).args(words))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 /// Default timeout of the scenes.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Interval between two checks of a condition.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -32,8 +32,8 @@ mod tests {
             checks += 1;
             Ok(checks == 3)
         };
-        assert!(wait_for("the third check", PATIENCE, third).is_ok());
-        assert!(wait_for("an error", PATIENCE, || bail!("gone")).is_err());
+        assert!(wait_for("the third check", DEFAULT_TIMEOUT, third).is_ok());
+        assert!(wait_for("an error", DEFAULT_TIMEOUT, || bail!("gone")).is_err());
         let timed_out = wait_for("a false condition", Duration::ZERO, || Ok(false));
         assert!(timed_out.is_err_and(|error| error.to_string().contains("waiting for a false condition")));
     }

@@ -5,43 +5,47 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::{BroadcastCluster, others};
-use crate::net::waiting::{PATIENCE, wait_for};
+use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";
 
 /// Each node loses every fourth incoming packet, including TCP. Broadcasts with acks reach every
 /// node. Broadcasts without acks reach nearly every node: a node requests a missed multicast only a
 /// few times.
-pub(super) fn loss(stage: &mut BroadcastCluster) -> Result<()> {
-    let islands = stage.islands(&[5])?;
+pub(super) fn loss(cluster: &mut BroadcastCluster) -> Result<()> {
+    let islands = cluster.islands(&[5])?;
     let mut all = Vec::new();
-    for place in &islands[0] {
-        all.push(stage.start(place, &[])?);
+    for host in &islands[0] {
+        all.push(cluster.start(host, &[])?);
     }
-    stage.wait_list("/near", &all, 4)?;
-    for place in &islands[0] {
-        stage.add_drop_rule(&place.space, "inet", "input", &[QUARTER])?;
+    cluster.wait_list("/near", &all, 4)?;
+    for host in &islands[0] {
+        cluster.add_drop_rule(&host.namespace, "inet", "input", &[QUARTER])?;
     }
     let start = std::time::Instant::now();
     for number in 0..20 {
-        stage.broadcast(number % 5, &format!("line {number}"))?;
-        stage.broadcast(number % 5, &format!("/sure line {number} for sure"))?;
+        cluster.broadcast(number % 5, &format!("line {number}"))?;
+        cluster.broadcast(number % 5, &format!("/sure line {number} for sure"))?;
     }
     let mut last = Duration::ZERO;
     for number in 0..20 {
         let receivers = others(&all, number % 5);
-        last =
-            last.max(stage.wait_received(&format!("line {number} for sure"), &receivers, start, PATIENCE)?);
+        last = last.max(cluster.wait_received(
+            &format!("line {number} for sure"),
+            &receivers,
+            start,
+            DEFAULT_TIMEOUT,
+        )?);
     }
-    let plain = |stage: &BroadcastCluster| {
+    let plain = |cluster: &BroadcastCluster| {
         let heard = |number: usize| {
-            stage.nodes.iter().filter(|node| node.received_at(&format!("line {number}")).is_some()).count()
+            cluster.nodes.iter().filter(|node| node.received_at(&format!("line {number}")).is_some()).count()
         };
         (0..20).map(heard).sum::<usize>()
     };
-    wait_for("nine in ten of the broadcasts without acks", PATIENCE, || Ok(plain(stage) >= 72))?;
-    let (repaired, plain) = (stage.sum(&all, "gaps_requested")?, plain(stage));
-    stage.add_remark(format!(
+    wait_for("nine in ten of the broadcasts without acks", DEFAULT_TIMEOUT, || Ok(plain(cluster) >= 72))?;
+    let (repaired, plain) = (cluster.sum(&all, "gaps_requested")?, plain(cluster));
+    cluster.add_remark(format!(
         "with acks all of 80 in {:.2} s, without acks {plain} of 80; {repaired} nacks",
         last.as_secs_f64()
     ));
@@ -50,21 +54,21 @@ pub(super) fn loss(stage: &mut BroadcastCluster) -> Result<()> {
 
 /// The relay into another island accepts its targets and crashes before it can forward the
 /// broadcast. The origin notices the missing acks.
-pub(super) fn relay_killed(stage: &mut BroadcastCluster) -> Result<()> {
-    let islands = stage.islands(&[1, 4])?;
+pub(super) fn relay_killed(cluster: &mut BroadcastCluster) -> Result<()> {
+    let islands = cluster.islands(&[1, 4])?;
     let flags = ["--exchange", "1"];
-    let west = stage.start_all(&islands[0], None, &flags)?;
-    let east = stage.start_all(&islands[1], Some(west[0]), &flags)?;
-    stage.wait_list("/peers", &west, 4)?;
-    stage.wait_list("/near", &east, 3)?;
+    let west = cluster.start_all(&islands[0], None, &flags)?;
+    let east = cluster.start_all(&islands[1], Some(west[0]), &flags)?;
+    cluster.wait_list("/peers", &west, 4)?;
+    cluster.wait_list("/near", &east, 3)?;
     let mut tries = 0;
-    wait_for("a broadcast that one relay brings into the other island", PATIENCE, || {
+    wait_for("a broadcast that one relay brings into the other island", DEFAULT_TIMEOUT, || {
         tries += 1;
         let text = format!("by a relay {tries}");
-        let before = stage.sum(&west, "content_frames_sent")?;
-        let since = stage.broadcast(west[0], &text)?;
-        stage.wait_received(&text, &east, since, PATIENCE)?;
-        Ok(stage.sum(&west, "content_frames_sent")? - before == 1)
+        let before = cluster.sum(&west, "content_frames_sent")?;
+        let since = cluster.broadcast(west[0], &text)?;
+        cluster.wait_received(&text, &east, since, DEFAULT_TIMEOUT)?;
+        Ok(cluster.sum(&west, "content_frames_sent")? - before == 1)
     })?;
 
     // No node of the other island can forward within it.
@@ -74,89 +78,93 @@ pub(super) fn relay_killed(stage: &mut BroadcastCluster) -> Result<()> {
         "ip daddr 10.77.1.0/24 udp dport 29999",
     ];
     let mut rules = Vec::new();
-    for place in &islands[1] {
-        rules.push(stage.add_drop_rule(&place.space, "inet", "output", &within)?);
+    for host in &islands[1] {
+        rules.push(cluster.add_drop_rule(&host.namespace, "inet", "output", &within)?);
     }
-    let since = stage.broadcast(west[0], "/sure in spite of all")?;
+    let since = cluster.broadcast(west[0], "/sure in spite of all")?;
     let text = "in spite of all";
-    let heard = |stage: &BroadcastCluster| {
-        east.iter().position(|node| stage.nodes[*node].received_at(text).is_some())
+    let heard = |cluster: &BroadcastCluster| {
+        east.iter().position(|node| cluster.nodes[*node].received_at(text).is_some())
     };
-    wait_for("a relay to receive the broadcast", PATIENCE, || Ok(heard(stage).is_some()))?;
-    let relay = heard(stage).context("no relay received the broadcast")?;
-    wait_for("the relay to try to forward it", PATIENCE, || Ok(stage.dropped_by_rule(rules[relay])? > 0))?;
-    stage.nodes[east[relay]].signal("-KILL")?;
+    wait_for("a relay to receive the broadcast", DEFAULT_TIMEOUT, || Ok(heard(cluster).is_some()))?;
+    let relay = heard(cluster).context("no relay received the broadcast")?;
+    wait_for("the relay to try to forward it", DEFAULT_TIMEOUT, || {
+        Ok(cluster.dropped_by_rule(rules[relay])? > 0)
+    })?;
+    cluster.nodes[east[relay]].signal("-KILL")?;
     for rules in rules {
-        stage.remove_rule(rules)?;
+        cluster.remove_rule(rules)?;
     }
-    let last = stage.wait_received(text, &others(&east, east[relay]), since, PATIENCE)?;
-    stage.add_remark(format!("the other nodes of its island received it after {:.2} s", last.as_secs_f64()));
+    let last = cluster.wait_received(text, &others(&east, east[relay]), since, DEFAULT_TIMEOUT)?;
+    cluster
+        .add_remark(format!("the other nodes of its island received it after {:.2} s", last.as_secs_f64()));
     Ok(())
 }
 
 /// A node is stopped, but its system still accepts data for it. The other nodes are not delayed,
 /// and it receives every broadcast when it continues.
-pub(super) fn stopped(stage: &mut BroadcastCluster) -> Result<()> {
-    let islands = stage.islands(&[6])?;
-    let all = stage.start_all(
+pub(super) fn stopped(cluster: &mut BroadcastCluster) -> Result<()> {
+    let islands = cluster.islands(&[6])?;
+    let all = cluster.start_all(
         &islands[0],
         None,
         &["--exchange", "1", "--multicast", "off", "--shape", "halving"],
     )?;
-    stage.wait_list("/peers", &all, 5)?;
+    cluster.wait_list("/peers", &all, 5)?;
     // First connect all nodes, so that the stopped node still gets targets and does not forward.
     for node in &all {
         let text = format!("warm {node}");
-        let since = stage.broadcast(*node, &text)?;
-        stage.wait_received(&text, &others(&all, *node), since, PATIENCE)?;
+        let since = cluster.broadcast(*node, &text)?;
+        cluster.wait_received(&text, &others(&all, *node), since, DEFAULT_TIMEOUT)?;
     }
     let victim = all[3];
-    stage.nodes[victim].signal("-STOP")?;
+    cluster.nodes[victim].signal("-STOP")?;
     let rest = others(&all, victim);
     let mut last = Duration::ZERO;
     for number in 0..10 {
-        let since = stage.broadcast(rest[0], &format!("/sure while one sleeps {number}"))?;
-        let heard = stage.wait_received(
+        let since = cluster.broadcast(rest[0], &format!("/sure while one sleeps {number}"))?;
+        let heard = cluster.wait_received(
             &format!("while one sleeps {number}"),
             &others(&rest, rest[0]),
             since,
-            PATIENCE,
+            DEFAULT_TIMEOUT,
         )?;
         last = last.max(heard);
     }
     ensure!(last < Duration::from_secs(5), "the other nodes were delayed by {} s", last.as_secs_f64());
-    stage.nodes[victim].signal("-CONT")?;
+    cluster.nodes[victim].signal("-CONT")?;
     let since = std::time::Instant::now();
     for number in 0..10 {
-        stage.wait_received(&format!("while one sleeps {number}"), &[victim], since, PATIENCE)?;
+        cluster.wait_received(&format!("while one sleeps {number}"), &[victim], since, DEFAULT_TIMEOUT)?;
     }
-    stage.add_remark(format!("the other nodes received each of 10 lines within {:.2} s", last.as_secs_f64()));
+    cluster
+        .add_remark(format!("the other nodes received each of 10 lines within {:.2} s", last.as_secs_f64()));
     Ok(())
 }
 
 /// Packets to one node are silently lost. A newcomer that does not know that yet still reaches
 /// all other nodes at once.
-pub(super) fn black_hole(stage: &mut BroadcastCluster) -> Result<()> {
-    let islands = stage.islands(&[6])?;
+pub(super) fn black_hole(cluster: &mut BroadcastCluster) -> Result<()> {
+    let islands = cluster.islands(&[6])?;
     let flags = ["--exchange", "1", "--multicast", "off", "--shape", "halving"];
-    let (newcomer, before) = islands[0].split_last().context("there are places")?;
-    let all = stage.start_all(before, None, &flags)?;
-    stage.wait_list("/peers", &all, 4)?;
+    let (newcomer, before) = islands[0].split_last().context("there are hosts")?;
+    let all = cluster.start_all(before, None, &flags)?;
+    cluster.wait_list("/peers", &all, 4)?;
     let hole = all[4];
-    stage.add_drop_rule(&before[4].space, "inet", "input", &["meta l4proto { tcp, udp }"])?;
+    cluster.add_drop_rule(&before[4].namespace, "inet", "input", &["meta l4proto { tcp, udp }"])?;
     // The newcomer learns all addresses, and has no connection to the unreachable node.
-    let seed = stage.nodes[0].me.clone();
-    let speaker = stage.start(newcomer, &[&flags[..], &["--seed", &seed]].concat())?;
-    stage.wait_list("/peers", &[speaker], 5)?;
+    let seed = cluster.nodes[0].me.clone();
+    let speaker = cluster.start(newcomer, &[&flags[..], &["--seed", &seed]].concat())?;
+    cluster.wait_list("/peers", &[speaker], 5)?;
     let rest = others(&all, hole);
     let mut last = Duration::ZERO;
     for number in 0..5 {
         let text = format!("past the hole {number}");
-        let since = stage.broadcast(speaker, &text)?;
-        last = last.max(stage.wait_received(&text, &rest, since, PATIENCE)?);
+        let since = cluster.broadcast(speaker, &text)?;
+        last = last.max(cluster.wait_received(&text, &rest, since, DEFAULT_TIMEOUT)?);
     }
     ensure!(last < Duration::from_secs(1), "the other nodes were delayed by {} s", last.as_secs_f64());
-    stage.add_remark(format!(
+    cluster.add_remark(format!(
         "4 other nodes received each of 5 lines within {:.0} ms",
         last.as_secs_f64() * 1e3
     ));

@@ -9,55 +9,55 @@ use crate::net::clusters::{
 };
 use crate::net::links::Family;
 use crate::net::namespaces::Host;
-use crate::net::waiting::{PATIENCE, wait_for};
+use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// nftables expression that matches every fourth packet, including TCP.
 const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";
 
 /// Three islands. Multicast does not cross the router, and one seed is configured.
-pub(super) fn three(stage: &mut DaemonCluster) -> Result<()> {
-    let islands = stage.islands(&[3, 2, 2])?;
-    serve_on_all(stage, &islands)
+pub(super) fn three(cluster: &mut DaemonCluster) -> Result<()> {
+    let islands = cluster.islands(&[3, 2, 2])?;
+    serve_on_all(cluster, &islands)
 }
 
 /// Two islands with IPv6 addresses only.
-pub(super) fn ipv6(stage: &mut DaemonCluster) -> Result<()> {
-    let islands = stage.islands_of(Family::V6, &[3, 2])?;
-    serve_on_all(stage, &islands)
+pub(super) fn ipv6(cluster: &mut DaemonCluster) -> Result<()> {
+    let islands = cluster.islands_of(Family::V6, &[3, 2])?;
+    serve_on_all(cluster, &islands)
 }
 
 /// Every daemon joins, serves a part and waits for all. Then all are in sync and return the
 /// same owners, and the neighbors of a node are the nodes of its island.
-fn serve_on_all(stage: &mut DaemonCluster, places: &[Vec<Host>]) -> Result<()> {
+fn serve_on_all(cluster: &mut DaemonCluster, hosts: &[Vec<Host>]) -> Result<()> {
     let start = Instant::now();
-    let islands = stage.start_islands(places)?;
+    let islands = cluster.start_islands(hosts)?;
     let all = islands.concat();
     for number in &all {
-        stage.node(*number)?.ok(&["join", GROUP])?;
+        cluster.node(*number)?.ok(&["join", GROUP])?;
     }
     let want = ExpectedState { members: all.len(), items: all.len() };
-    let joined = stage.wait_in_sync(&all, GROUP, want, start)?;
+    let joined = cluster.wait_in_sync(&all, GROUP, want, start)?;
 
     let mut slowest = Duration::ZERO;
     for number in &all {
         let since = Instant::now();
-        let said = stage.serve(*number, part(*number, all.len()), &["--wait", "all"])?;
-        check_satisfied(&said, all.len() - 1)?;
+        let output = cluster.serve(*number, part(*number, all.len()), &["--wait", "all"])?;
+        check_satisfied(&output, all.len() - 1)?;
         slowest = slowest.max(since.elapsed());
     }
-    let served = stage.wait_in_sync(
+    let served = cluster.wait_in_sync(
         &all,
         GROUP,
         ExpectedState { members: all.len(), items: 2 * all.len() },
         Instant::now(),
     )?;
-    check_owners(stage, &all)?;
+    check_owners(cluster, &all)?;
     for island in &islands {
         for number in island {
-            check_neighbors(stage, *number, island)?;
+            check_neighbors(cluster, *number, island)?;
         }
     }
-    stage.add_remark(format!(
+    cluster.add_remark(format!(
         "{} in sync {} after the first start; all of them acknowledged a range within {}, and were in sync {} later",
         all.len(),
         seconds(joined),
@@ -68,12 +68,12 @@ fn serve_on_all(stage: &mut DaemonCluster, places: &[Vec<Host>]) -> Result<()> {
 }
 
 /// Checks that every daemon returns the right owner for the first and the last key of each part.
-fn check_owners(stage: &DaemonCluster, all: &[usize]) -> Result<()> {
+fn check_owners(cluster: &DaemonCluster, all: &[usize]) -> Result<()> {
     for number in all {
         let (first, last) = part(*number, all.len());
         for key in [first, last] {
-            let owners = stage.owners(all, GROUP, key)?;
-            ensure!(owners == [stage.node(*number)?.me.to_string()], "key {key} is served by {owners:?}");
+            let owners = cluster.owners(all, GROUP, key)?;
+            ensure!(owners == [cluster.node(*number)?.me.to_string()], "key {key} is served by {owners:?}");
         }
     }
     Ok(())
@@ -81,16 +81,16 @@ fn check_owners(stage: &DaemonCluster, all: &[usize]) -> Result<()> {
 
 /// Checks that a node receives the multicast of all other nodes of its island, and of no other
 /// node.
-fn check_neighbors(stage: &DaemonCluster, number: usize, island: &[usize]) -> Result<()> {
-    let me = stage.node(number)?.me;
+fn check_neighbors(cluster: &DaemonCluster, number: usize, island: &[usize]) -> Result<()> {
+    let me = cluster.node(number)?.me;
     let mut others = Vec::new();
     for other in island.iter().filter(|other| **other != number) {
-        others.push(stage.node(*other)?.me.to_string());
+        others.push(cluster.node(*other)?.me.to_string());
     }
     others.sort();
     let mut near = Vec::new();
-    let heard = wait_for("multicast from all nodes of an island", PATIENCE, || {
-        let peers = stage.node(number)?.ok(&["peers"])?;
+    let heard = wait_for("multicast from all nodes of an island", DEFAULT_TIMEOUT, || {
+        let peers = cluster.node(number)?.ok(&["peers"])?;
         let peers = peers.as_array().context("peers are a list")?;
         let names = peers.iter().filter(|peer| peer["near"] == true).filter_map(|peer| peer["node"].as_str());
         near = names.map(ToOwned::to_owned).collect();
@@ -103,26 +103,26 @@ fn check_neighbors(stage: &DaemonCluster, number: usize, island: &[usize]) -> Re
 }
 
 /// Every node loses every fourth incoming packet, from before the first start on.
-pub(super) fn loss(stage: &mut DaemonCluster) -> Result<()> {
-    let places = stage.islands(&[3, 2])?;
-    for place in places.iter().flatten() {
-        stage.add_drop_rule(&place.space, "inet", "input", &[QUARTER])?;
+pub(super) fn loss(cluster: &mut DaemonCluster) -> Result<()> {
+    let hosts = cluster.islands(&[3, 2])?;
+    for host in hosts.iter().flatten() {
+        cluster.add_drop_rule(&host.namespace, "inet", "input", &[QUARTER])?;
     }
     let start = Instant::now();
-    let all = stage.start_islands(&places)?.concat();
+    let all = cluster.start_islands(&hosts)?.concat();
     let mut satisfied = 0;
     for number in &all {
         for range in [part(*number, all.len()), (u32::MAX, u32::MAX)] {
-            let said = stage.serve(*number, range, &["--wait", "all", "--timeout", "2s"])?;
-            check_committed(&said)?;
-            satisfied += usize::from(said.code == 0);
+            let output = cluster.serve(*number, range, &["--wait", "all", "--timeout", "2s"])?;
+            check_committed(&output)?;
+            satisfied += usize::from(output.code == 0);
         }
     }
     let last = Instant::now();
     let want = ExpectedState { members: all.len(), items: 2 * all.len() };
-    let agreed = stage.wait_in_sync(&all, GROUP, want, last)?;
-    check_owners(stage, &all)?;
-    stage.add_remark(format!(
+    let agreed = cluster.wait_in_sync(&all, GROUP, want, last)?;
+    check_owners(cluster, &all)?;
+    cluster.add_remark(format!(
         "{} in sync {} after the last write, {} after the first start; {satisfied} of {} writes with `--wait all` satisfied within 2 s",
         all.len(),
         seconds(agreed),
@@ -134,27 +134,27 @@ pub(super) fn loss(stage: &mut DaemonCluster) -> Result<()> {
 
 /// The router drops all packets, both sides write, and the router forwards again: all are in sync
 /// without any command.
-pub(super) fn split(stage: &mut DaemonCluster) -> Result<()> {
-    let places = stage.islands(&[2, 2])?;
-    let islands = stage.start_islands(&places)?;
+pub(super) fn split(cluster: &mut DaemonCluster) -> Result<()> {
+    let hosts = cluster.islands(&[2, 2])?;
+    let islands = cluster.start_islands(&hosts)?;
     let all = islands.concat();
     for number in &all {
         // A join registers interest in all ranges, so every write is sent to the member.
-        stage.node(*number)?.ok(&["join", GROUP])?;
-        check_committed(&stage.serve(*number, part(*number, all.len()), &[])?)?;
+        cluster.node(*number)?.ok(&["join", GROUP])?;
+        check_committed(&cluster.serve(*number, part(*number, all.len()), &[])?)?;
     }
-    stage.wait_in_sync(&all, GROUP, ExpectedState { members: 4, items: 8 }, Instant::now())?;
+    cluster.wait_in_sync(&all, GROUP, ExpectedState { members: 4, items: 8 }, Instant::now())?;
 
-    let router = stage.router();
-    let rules = stage.add_drop_rule(&router, "inet", "forward", &["meta l4proto { tcp, udp }"])?;
+    let router = cluster.router();
+    let rules = cluster.add_drop_rule(&router, "inet", "forward", &["meta l4proto { tcp, udp }"])?;
     // West serves another range. East withdraws a range, and serves another one of west's with a
     // higher priority.
-    check_satisfied(&stage.serve(all[0], (u32::MAX, u32::MAX), &["--wait", "one"])?, 1)?;
-    let east = stage.node(all[2])?;
+    check_satisfied(&cluster.serve(all[0], (u32::MAX, u32::MAX), &["--wait", "one"])?, 1)?;
+    let east = cluster.node(all[2])?;
     east.ok(&["unserve", GROUP, &range_argument(part(2, 4)), "--wait", "one"])?;
-    let west = stage.node(all[1])?.me.to_string();
+    let west = cluster.node(all[1])?.me.to_string();
     let key = part(1, 4);
-    stage.node(all[3])?.ok(&[
+    cluster.node(all[3])?.ok(&[
         "serve",
         GROUP,
         &range_argument(key),
@@ -166,34 +166,38 @@ pub(super) fn split(stage: &mut DaemonCluster) -> Result<()> {
         "one",
     ])?;
     let apart = Instant::now();
-    stage.wait_in_sync(&islands[0], GROUP, ExpectedState { members: 4, items: 9 }, apart)?;
-    stage.wait_in_sync(&islands[1], GROUP, ExpectedState { members: 4, items: 8 }, apart)?;
+    cluster.wait_in_sync(&islands[0], GROUP, ExpectedState { members: 4, items: 9 }, apart)?;
+    cluster.wait_in_sync(&islands[1], GROUP, ExpectedState { members: 4, items: 8 }, apart)?;
     // A write that waits for all reports that half of the members did not acknowledge.
     for (number, mark) in [(all[0], 1), (all[2], 2)] {
-        let said =
-            stage.serve(number, (u32::MAX - mark, u32::MAX - mark), &["--wait", "all", "--timeout", "4s"])?;
-        let done = &said.json[0];
+        let output = cluster.serve(
+            number,
+            (u32::MAX - mark, u32::MAX - mark),
+            &["--wait", "all", "--timeout", "4s"],
+        )?;
+        let done = &output.json[0];
         let missing = done["unreachable"].as_u64().zip(done["unknown"].as_u64()).map(|(a, b)| a + b);
         ensure!(
-            said.code == 4 && done["acknowledged"] == 1 && missing == Some(2),
+            output.code == 4 && done["acknowledged"] == 1 && missing == Some(2),
             "a write that waits for both sides of the partition ended with {}: {}",
-            said.code,
-            said.text.trim()
+            output.code,
+            output.text.trim()
         );
     }
-    wait_for("the router to drop packets", PATIENCE, || Ok(stage.dropped_by_rule(rules)? >= 5))?;
-    ensure!(stage.owners(&islands[0], GROUP, key.0)? == [west.clone()], "a write crossed the partition");
+    wait_for("the router to drop packets", DEFAULT_TIMEOUT, || Ok(cluster.dropped_by_rule(rules)? >= 5))?;
+    ensure!(cluster.owners(&islands[0], GROUP, key.0)? == [west.clone()], "a write crossed the partition");
 
-    stage.remove_rule(rules)?;
+    cluster.remove_rule(rules)?;
     let split = apart.elapsed();
-    let healed = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 4, items: 11 }, Instant::now())?;
-    let preferred = stage.node(all[3])?.me.to_string();
+    let healed =
+        cluster.wait_in_sync(&all, GROUP, ExpectedState { members: 4, items: 11 }, Instant::now())?;
+    let preferred = cluster.node(all[3])?.me.to_string();
     ensure!(
-        stage.owners(&all, GROUP, key.0)? == [preferred, west],
+        cluster.owners(&all, GROUP, key.0)? == [preferred, west],
         "the owners of both sides are not known everywhere"
     );
-    ensure!(stage.owners(&all, GROUP, part(2, 4).0)?.is_empty(), "a withdrawn range is served again");
-    stage.add_remark(format!(
+    ensure!(cluster.owners(&all, GROUP, part(2, 4).0)?.is_empty(), "a withdrawn range is served again");
+    cluster.add_remark(format!(
         "partition of {}; all in sync {} after the router forwards again",
         seconds(split),
         seconds(healed)

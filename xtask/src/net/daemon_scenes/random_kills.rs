@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::net::clusters::{DaemonCluster, GROUP, Ranges, range_argument, seconds};
-use crate::net::waiting::{PATIENCE, wait_for};
+use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// Maximum time in milliseconds until a kill, after the writer answers.
 const MAX_LIFE_MS: u64 = 400;
@@ -35,28 +35,28 @@ struct Totals {
 }
 
 /// Three nodes: a writer and two others, all with a data directory.
-pub(super) fn writer(stage: &mut DaemonCluster, kills: u32) -> Result<()> {
-    let islands = stage.islands(&[3])?;
-    let all = stage.start_all(&islands[0], &[])?;
-    stage.wait_peers(&all, 2)?;
+pub(super) fn writer(cluster: &mut DaemonCluster, kills: u32) -> Result<()> {
+    let islands = cluster.islands(&[3])?;
+    let all = cluster.start_all(&islands[0], &[])?;
+    cluster.wait_peers(&all, 2)?;
     let (writer, other) = (all[0], all[1]);
     // The others join, so that they host the group.
     for number in &all[1..] {
-        stage.node(*number)?.ok(&["join", GROUP])?;
+        cluster.node(*number)?.ok(&["join", GROUP])?;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seed = u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap_or_default() | 1;
     let mut rng = Rng(seed);
     let (mut model, mut sums) = (Ranges::new(), Totals::default());
     for kill in 0..kills {
-        let life = run_until_killed(stage, writer, &mut rng, &mut model, &mut sums)
-            .and_then(|last| check_after_restart(stage, writer, other, &mut model, last, &mut sums));
+        let life = run_until_killed(cluster, writer, &mut rng, &mut model, &mut sums)
+            .and_then(|last| check_after_restart(cluster, writer, other, &mut model, last, &mut sums));
         life.with_context(|| format!("kill {} of {kills}, seed {seed}", kill + 1))?;
     }
     let Totals { acknowledged, too_late, committed, mut times } = sums;
     times.sort();
     ensure!(acknowledged > kills, "only {acknowledged} writes were acknowledged");
-    stage.add_remark(format!(
+    cluster.add_remark(format!(
         "{kills} kills (seed {seed}), {acknowledged} writes acknowledged, none lost; {} more were interrupted, {committed} of them committed; \
          another node in sync {} after a restart in the median, {} at most",
         kills - too_late,
@@ -69,13 +69,13 @@ pub(super) fn writer(stage: &mut DaemonCluster, kills: u32) -> Result<()> {
 /// Writes until the writer is killed, and applies acknowledged writes to the model. Returns the
 /// write that was not acknowledged.
 fn run_until_killed(
-    stage: &mut DaemonCluster,
+    cluster: &mut DaemonCluster,
     writer: usize,
     rng: &mut Rng,
     model: &mut Ranges,
     sums: &mut Totals,
 ) -> Result<RandomWrite> {
-    let pid = stage.node(writer)?.pid()?.to_string();
+    let pid = cluster.node(writer)?.pid()?.to_string();
     let life = Duration::from_micros(rng.below(MAX_LIFE_MS * 1_000));
     let killer = std::thread::spawn(move || {
         // The random instant of the kill, not a wait for a condition.
@@ -84,8 +84,9 @@ fn run_until_killed(
     });
     let interrupted = loop {
         let write = draw(rng, model);
-        let said = stage.node(writer)?.cli(&words(write).iter().map(String::as_str).collect::<Vec<_>>())?;
-        match said.code {
+        let output =
+            cluster.node(writer)?.cli(&words(write).iter().map(String::as_str).collect::<Vec<_>>())?;
+        match output.code {
             // Satisfied, or timed out: in both cases the answer reports a committed write.
             0 | 4 => {
                 apply(model, write);
@@ -93,22 +94,22 @@ fn run_until_killed(
             }
             // Daemon not reached, or connection lost: the write may be committed or not.
             3 | 5 => {
-                sums.too_late += u32::from(said.text.contains("no daemon at"));
+                sums.too_late += u32::from(output.text.contains("no daemon at"));
                 break write;
             }
-            code => bail!("{write:?} ended with {code}: {}", said.text.trim()),
+            code => bail!("{write:?} ended with {code}: {}", output.text.trim()),
         }
     };
     let killed = killer.join().ok().context("the killer thread panicked")?;
     ensure!(killed.context("cannot start kill")?.success(), "the writer's process did not exist at the kill");
-    stage.node_mut(writer)?.kill()?;
+    cluster.node_mut(writer)?.kill()?;
     Ok(interrupted)
 }
 
 /// Restarts the writer, and checks that it has all acknowledged writes, with or without the
 /// interrupted one. Then another node must have the same.
 fn check_after_restart(
-    stage: &mut DaemonCluster,
+    cluster: &mut DaemonCluster,
     writer: usize,
     other: usize,
     model: &mut Ranges,
@@ -116,13 +117,16 @@ fn check_after_restart(
     sums: &mut Totals,
 ) -> Result<()> {
     let start = Instant::now();
-    stage.run(&[writer])?;
-    let me = stage.node(writer)?.me.to_string();
+    cluster.run(&[writer])?;
+    let me = cluster.node(writer)?.me.to_string();
     let mut with = model.clone();
     apply(&mut with, interrupted);
     // A group without any write does not exist.
-    let held =
-        if with.is_empty() && model.is_empty() { Ranges::new() } else { writer_ranges(stage, writer, &me)? };
+    let held = if with.is_empty() && model.is_empty() {
+        Ranges::new()
+    } else {
+        writer_ranges(cluster, writer, &me)?
+    };
     if held == with {
         sums.committed += 1;
     } else {
@@ -133,8 +137,8 @@ fn check_after_restart(
     }
     *model = held;
     let mut seen = Ranges::new();
-    let agreed = wait_for("another node to have the same ranges", PATIENCE, || {
-        seen = writer_ranges(stage, other, &me)?;
+    let agreed = wait_for("another node to have the same ranges", DEFAULT_TIMEOUT, || {
+        seen = writer_ranges(cluster, other, &me)?;
         Ok(seen == *model)
     });
     agreed.with_context(|| format!("it has {seen:?}, the writer has {model:?}"))?;
@@ -143,11 +147,11 @@ fn check_after_restart(
 }
 
 /// The writer's ranges according to a node; empty if the node does not host the group.
-fn writer_ranges(stage: &DaemonCluster, by: usize, writer: &str) -> Result<Ranges> {
-    let status = stage.node(by)?.ok(&["status"])?;
+fn writer_ranges(cluster: &DaemonCluster, by: usize, writer: &str) -> Result<Ranges> {
+    let status = cluster.node(by)?.ok(&["status"])?;
     let groups = status["groups"].as_array().context("a status has groups")?;
     if groups.iter().any(|group| group["name"] == GROUP) {
-        stage.served(by, GROUP, writer)
+        cluster.served(by, GROUP, writer)
     } else {
         Ok(Ranges::new())
     }

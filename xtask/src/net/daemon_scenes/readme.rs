@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::net::clusters::DaemonCluster;
 use crate::net::namespaces::{ETC, Host};
-use crate::net::waiting::{PATIENCE, wait_for};
+use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 const README: &str = include_str!("../../../../README.md");
 /// A command line of the README.
@@ -79,7 +79,7 @@ impl ReadmeHosts {
         let names = self.all.iter().map(|host| format!("{} {}\n", host.place.ip, host.name));
         let text = format!("127.0.0.1 localhost\n{}", names.collect::<String>());
         for host in &self.all {
-            let etc = Path::new(ETC).join(&host.place.space);
+            let etc = Path::new(ETC).join(&host.place.namespace);
             let written = fs::create_dir_all(&etc).and_then(|()| fs::write(etc.join("hosts"), &text));
             written.with_context(|| format!("cannot write {}", etc.join("hosts").display()))?;
         }
@@ -102,7 +102,7 @@ impl ReadmeHosts {
         let folder = program.parent().context("the program is in a folder")?.display();
         let path = std::env::var("PATH").unwrap_or_default();
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &place.space, "sh", "-c", &script]).stdin(Stdio::null());
+        command.args(["netns", "exec", &place.namespace, "sh", "-c", &script]).stdin(Stdio::null());
         for (name, _) in
             std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GROUP_MANAGER_"))
         {
@@ -112,41 +112,41 @@ impl ReadmeHosts {
         Ok(command)
     }
 
-    fn start(&mut self, stage: &DaemonCluster, line: &Line<'_>) -> Result<()> {
-        let log = stage.folder.join(format!("{}.log", line.host));
+    fn start(&mut self, cluster: &DaemonCluster, line: &Line<'_>) -> Result<()> {
+        let log = cluster.folder.join(format!("{}.log", line.host));
         let file = fs::File::create(&log).context("cannot make a log")?;
-        let mut command = self.shell(&stage.program, line.host, line.typed)?;
+        let mut command = self.shell(&cluster.program, line.host, line.typed)?;
         let child = command.stdout(file.try_clone().context("cannot share a log")?).stderr(file).spawn();
         self.daemons.push(child.context("cannot start a daemon")?);
         Ok(())
     }
 
     /// Waits until all daemons answer.
-    fn ready(&self, stage: &DaemonCluster) -> Result<()> {
+    fn ready(&self, cluster: &DaemonCluster) -> Result<()> {
         for host in &self.all {
             let ask = "gm-node status --data-dir /var/lib/gm";
-            let answered = wait_for(&format!("the daemon of {}", host.name), PATIENCE, || {
-                let said = self.shell(&stage.program, &host.name, ask)?.output().context("cannot ask")?;
-                Ok(said.status.success())
+            let answered = wait_for(&format!("the daemon of {}", host.name), DEFAULT_TIMEOUT, || {
+                let output = self.shell(&cluster.program, &host.name, ask)?.output().context("cannot ask")?;
+                Ok(output.status.success())
             });
             let log =
-                || fs::read_to_string(stage.folder.join(format!("{}.log", host.name))).unwrap_or_default();
+                || fs::read_to_string(cluster.folder.join(format!("{}.log", host.name))).unwrap_or_default();
             answered.with_context(log)?;
         }
         Ok(())
     }
 
     /// Runs a line, and compares its exit code.
-    fn run(&self, stage: &DaemonCluster, line: &Line<'_>) -> Result<()> {
-        let said =
-            self.shell(&stage.program, line.host, line.typed)?.output().context("cannot start a shell")?;
-        let text = [&said.stdout[..], &said.stderr].map(String::from_utf8_lossy).concat();
+    fn run(&self, cluster: &DaemonCluster, line: &Line<'_>) -> Result<()> {
+        let output =
+            self.shell(&cluster.program, line.host, line.typed)?.output().context("cannot start a shell")?;
+        let text = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
         ensure!(
-            said.status.code() == Some(line.code()),
+            output.status.code() == Some(line.code()),
             "{}$ {} ended with {}, not {}: {}",
             line.host,
             line.typed,
-            said.status,
+            output.status,
             line.code(),
             text.trim()
         );
@@ -170,14 +170,14 @@ impl Drop for ReadmeHosts {
             let _ = child.wait();
         }
         for host in &self.all {
-            let pids = Command::new("ip").args(["netns", "pids", &host.place.space]).output();
+            let pids = Command::new("ip").args(["netns", "pids", &host.place.namespace]).output();
             let pids =
                 pids.map(|pids| String::from_utf8_lossy(&pids.stdout).into_owned()).unwrap_or_default();
             // Kill daemons whose shell did not exec them.
             for pid in pids.split_whitespace() {
                 let _ = Command::new("kill").args(["-KILL", pid]).status();
             }
-            let _ = fs::remove_dir_all(Path::new(ETC).join(&host.place.space));
+            let _ = fs::remove_dir_all(Path::new(ETC).join(&host.place.namespace));
         }
         // This removes the folder only if it is empty.
         let _ = fs::remove_dir(ETC);
@@ -185,42 +185,42 @@ impl Drop for ReadmeHosts {
 }
 
 /// Scene that runs all lines, with multicast or with a bridge that drops it.
-pub(super) fn three_hosts(stage: &mut DaemonCluster, multicast: bool) -> Result<()> {
+pub(super) fn three_hosts(cluster: &mut DaemonCluster, multicast: bool) -> Result<()> {
     let lines = lines(README, "\n## Three hosts\n");
     let mut names: Vec<&str> = lines.iter().map(|line| line.host).collect();
     names.sort_unstable();
     names.dedup();
     ensure!(names == ["a", "b", "c"] && lines.len() > 8, "the README has other hosts or lines: {lines:?}");
-    let places = stage.islands(&[3])?.concat();
+    let places = cluster.islands(&[3])?.concat();
     if !multicast {
-        let switch = stage.switch();
-        stage.add_drop_rule(&switch, "bridge", "forward", &["ip daddr 224.0.0.0/4"])?;
+        let switch = cluster.switch();
+        cluster.add_drop_rule(&switch, "bridge", "forward", &["ip daddr 224.0.0.0/4"])?;
     }
     let mut hosts = ReadmeHosts::default();
     for (name, place) in names.iter().zip(&places) {
-        hosts.add(&stage.folder, name, place)?;
+        hosts.add(&cluster.folder, name, place)?;
     }
     hosts.name_all()?;
     let mut is_started = false;
     for line in &lines {
         if line.is_daemon() {
-            hosts.start(stage, line)?;
+            hosts.start(cluster, line)?;
             is_started = true;
             continue;
         }
         if std::mem::take(&mut is_started) {
-            hosts.ready(stage)?;
+            hosts.ready(cluster)?;
         }
         if line.is_for_all() {
             hosts.before.push(line.typed.to_owned());
             continue;
         }
-        hosts.run(stage, line)?;
+        hosts.run(cluster, line)?;
         if line.typed.contains("> gm.key") {
             hosts.copy_key()?;
         }
     }
-    stage.add_remark(format!("{} lines, as printed", lines.len()));
+    cluster.add_remark(format!("{} lines, as printed", lines.len()));
     Ok(())
 }
 

@@ -12,29 +12,29 @@ const DAEMONS: u16 = 50;
 const FIRST: u16 = 30_001;
 
 /// Daemons on one address, each with its own port, and without seeds.
-pub(super) fn fifty(stage: &mut DaemonCluster) -> Result<()> {
-    let islands = stage.islands(&[1])?;
+pub(super) fn fifty(cluster: &mut DaemonCluster) -> Result<()> {
+    let islands = cluster.islands(&[1])?;
     let mut all = Vec::new();
     for port in FIRST..FIRST + DAEMONS {
-        all.push(stage.add(&islands[0][0], port, &[])?);
+        all.push(cluster.add(&islands[0][0], port, &[])?);
     }
     let start = Instant::now();
-    stage.run(&all)?;
+    cluster.run(&all)?;
     let started = start.elapsed();
     let writing = Instant::now();
     for number in &all {
-        stage.node(*number)?.ok(&["join", GROUP])?;
+        cluster.node(*number)?.ok(&["join", GROUP])?;
     }
     let joined =
-        stage.wait_in_sync(&all, GROUP, ExpectedState { members: all.len(), items: all.len() }, writing)?;
+        cluster.wait_in_sync(&all, GROUP, ExpectedState { members: all.len(), items: all.len() }, writing)?;
     let since = Instant::now();
-    check_satisfied(&stage.serve(all[7], part(7, 50), &["--wait", "all"])?, all.len() - 1)?;
+    check_satisfied(&cluster.serve(all[7], part(7, 50), &["--wait", "all"])?, all.len() - 1)?;
     let waited = since.elapsed();
-    stage.wait_in_sync(&all, GROUP, ExpectedState { members: all.len(), items: all.len() + 1 }, since)?;
-    let owners = stage.owners(&all, GROUP, part(7, 50).0)?;
-    ensure!(owners == [stage.node(all[7])?.me.to_string()], "the range is served by {owners:?}");
-    let memory = stage.node(all[49])?.memory()?;
-    stage.add_remark(format!(
+    cluster.wait_in_sync(&all, GROUP, ExpectedState { members: all.len(), items: all.len() + 1 }, since)?;
+    let owners = cluster.owners(&all, GROUP, part(7, 50).0)?;
+    ensure!(owners == [cluster.node(all[7])?.me.to_string()], "the range is served by {owners:?}");
+    let memory = cluster.node(all[49])?.memory()?;
+    cluster.add_remark(format!(
         "{DAEMONS} daemons answer {} after the first start, in sync {} after the first join; all acknowledge a write after {}; memory of one: {:.1} MiB",
         seconds(started),
         seconds(joined),
