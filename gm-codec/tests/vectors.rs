@@ -182,7 +182,6 @@ fn bad_insides(frames: &mut Frames) {
     let udp = Channel::Datagram;
     let (mine, after) = (stream(ConnectionSide::Initiator, 5), stream(ConnectionSide::Initiator, 6));
     let sealed = |channel: &Channel| forge(1, 1, "production", channel, nonce(9).bytes(), b"payload");
-    let text = |flags, text: &[u8]| forge(flags, 1, "production", &udp, nonce(9).bytes(), text);
     frames.bad(
         "reserved epoch",
         (&[1], &udp),
@@ -220,6 +219,12 @@ fn bad_insides(frames: &mut Frames) {
             if at == 2 { "UnknownKey" } else { "NotAuthentic" },
         );
     }
+    bad_compressions(frames, valid);
+}
+
+fn bad_compressions(frames: &mut Frames, valid: Vec<u8>) {
+    let udp = Channel::Datagram;
+    let text = |flags, text: &[u8]| forge(flags, 1, "production", &udp, nonce(9).bytes(), text);
     // Only the flag: the header is authenticated, so nothing is decompressed.
     let mut flagged = valid.clone();
     flagged[1] |= 2;

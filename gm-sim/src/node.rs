@@ -87,7 +87,7 @@ impl<M: Machine> NodeState<M> {
     pub(crate) const fn new(location: Location) -> NodeState<M> {
         NodeState {
             machine: None,
-            location: location,
+            location,
             param: 0,
             busy_until: Time::ZERO,
             next_wake: Time::NEVER,

@@ -179,16 +179,7 @@ impl<S: Store> NodeMachine<S> {
         }
         own_evictions.into_iter().for_each(|eviction| self.announce_own_eviction(now, &group, eviction));
         let Some(own) = own else { return self.release_if_idle(now, &group) };
-        let groups = self.groups_mut();
-        if own.is_member() {
-            groups.host(now, &group);
-            if let Some(hosted) = groups.hosted.get_mut(&group) {
-                hosted.leaving_until = None;
-            }
-            self.enroll(now, &group);
-        } else {
-            self.unenroll(&group);
-        }
+        self.follow_membership(now, &group, own.is_member());
         let (waiting, immediate): (Vec<PendingAnswer>, Vec<PendingAnswer>) =
             answers.into_iter().partition(|answer| waits(answer.wait.count));
         for answer in immediate {
@@ -208,16 +199,34 @@ impl<S: Store> NodeMachine<S> {
             self.release_if_idle(now, &group);
         }
         if changed {
-            if let Some(hosted) = self.groups_mut().hosted.get_mut(&group) {
-                hosted.mark_unsettled();
-            }
-            self.track_lagging(now, &group);
-            // A newcomer knows few members, and few know it.
-            let times = self.config.timing;
-            self.hasten(
-                now,
-                if before.is_none() { times.exchange_interval_min } else { times.exchange_interval_active },
-            );
+            self.schedule_exchanges(now, &group, before.is_none());
         }
+    }
+
+    /// Hosts the group and registers at its rendezvous nodes as a member, or ends the registration.
+    fn follow_membership(&mut self, now: Time, group: &GroupName, is_member: bool) {
+        if !is_member {
+            return self.unenroll(group);
+        }
+        let groups = self.groups_mut();
+        groups.host(now, group);
+        if let Some(hosted) = groups.hosted.get_mut(group) {
+            hosted.leaving_until = None;
+        }
+        self.enroll(now, group);
+    }
+
+    /// Prepares the exchanges that spread an own change further than its broadcast reached.
+    fn schedule_exchanges(&mut self, now: Time, group: &GroupName, is_first: bool) {
+        if let Some(hosted) = self.groups_mut().hosted.get_mut(group) {
+            hosted.mark_unsettled();
+        }
+        self.track_lagging(now, group);
+        // A newcomer knows few members, and few know it.
+        let timing = self.config.timing;
+        self.hasten(
+            now,
+            if is_first { timing.exchange_interval_min } else { timing.exchange_interval_active },
+        );
     }
 }

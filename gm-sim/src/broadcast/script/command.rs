@@ -1,15 +1,13 @@
 //! Commands of scripts:
 //!
-//! - `world a b
-//! c: known, no multicast`: a world with these nodes; `|` separates islands, all of one site.
-//! `known`: the nodes know each other from the start. `no multicast`: they do not multicast. `gap
-//! 250us`: time between two sends of a node, known to all nodes.
+//! - `world a b | c: known, no multicast`: a world with these nodes; `|` separates islands, all of
+//!   one site. `known`: the nodes know each other from the start. `no multicast`: they do not
+//!   multicast. `gap 250us`: time between two sends of a node, known to all nodes.
 //! - `start a b`: starts these nodes, also after they died.
 //! - `run 5ms`: advances the time (`ns`, `us`, `ms`, `s`).
 //! - `broadcast a "hello"`, `broadcast a "hello" acks 2s`: broadcasts to all peers that `a` knows.
 //! - `crash b`: kills its process. `kill b`: kills its host.
-//! - `partition a
-//! b c for 1s`: blocks all traffic between them. `heal`: ends all faults.
+//! - `partition a | b c for 1s`: blocks all traffic between them. `heal`: ends all faults.
 //! - `lose multicasts to b for 1ms`: loses all multicasts to a node.
 //! - `status a`: prints its island, its neighbors and its peers.
 
