@@ -126,7 +126,7 @@ impl AckAggregation {
             missing_sample: Vec::new(),
         };
         let mut named = self.missing_named.clone();
-        let counted = |state| state != RelayState::Replaced || planted(Bug::ReceiptCountedTwice);
+        let counted = |state| state != RelayState::Replaced || planted(Bug::AckCountedTwice);
         let counted = self.children.iter().filter(|child| counted(child.state));
         for child in counted.filter_map(|child| child.summary.as_ref()) {
             sum.delivered = sum.delivered.saturating_add(child.delivered);

@@ -73,29 +73,29 @@ bugs! {
     /// A confirmation of reception never expires.
     ConfirmationForever,
     /// A relay that could not be reached takes its targets with it.
-    ReplacedHopLosesList,
+    FailedRelayLosesTargets,
     /// The summary of a silent relay still counts after its subtree was reassigned.
-    ReceiptCountedTwice,
+    AckCountedTwice,
     /// Broadcasts received by datagram are forwarded.
     DatagramsForward,
     /// A subtree is reassigned to the relay that went silent.
-    ReissueToTheDead,
+    ReassignedToSilentRelay,
     /// A broadcast is forwarded again when it arrives again.
     ForwardsTwice,
     /// A relay in another island does not multicast there.
     RelayDoesNotMulticast,
     /// No confirmed neighbor gets an announcement.
-    NobodyKept,
+    NoNeighborProbed,
     /// Requests for missed content are ignored.
-    SendMeIgnored,
+    ContentRequestIgnored,
     /// The sequence beacon is not sent.
-    NoEcho,
+    NoSequenceBeacon,
     /// Nacks are never sent.
-    GapsNeverAsked,
+    NackNeverSent,
     /// A node that failed is never dialed again.
     BackoffForever,
     /// The outbox is lost with its connection.
-    OutboxLostWithLink,
+    OutboxLostWithConnection,
     /// A replayed broadcast is passed to the handler.
     ReplayDelivered,
     /// The outbox has no limit.

@@ -17,7 +17,7 @@ gm_broadcast::bugs! {
     /// A wait asks each member only once, answered or not.
     WaitNotRetried,
     /// A wait for a number of members asks only affected ones.
-    OnlyConcernedCount,
+    OnlyAffectedCount,
     /// A foreign record of the node is not refuted.
     NoRefutation,
     /// A failure of the store is ignored.
@@ -25,7 +25,7 @@ gm_broadcast::bugs! {
     /// A group is released at once after a leave, and later questions about it are not answered.
     LeaveNotAnnounced,
     /// A node with a new address does not take over from its former address.
-    FormerSelfStays,
+    FormerAddressStays,
     /// Received records are never stored.
     LearnedNotStored,
     /// Digests of equal versions are not compared.
@@ -33,9 +33,9 @@ gm_broadcast::bugs! {
     /// An outdated record is not answered.
     OlderNotAnswered,
     /// Anti-entropy always runs at its slowest interval.
-    NeverFast,
+    SlowExchangesOnly,
     /// A wait for all members is satisfied before the group is in sync.
-    AllBeforeAgreement,
+    AllBeforeInSync,
     /// A slow watcher does not receive the changes made meanwhile.
     SlowWatcherMisses,
     /// A record is sent without its floor.
@@ -51,9 +51,9 @@ gm_broadcast::bugs! {
     /// A caller whose write the store refused gets no answer.
     RefusalNotAnswered,
     /// A forget order is acknowledged but not applied.
-    ForgettingNotWritten,
+    ForgetNotApplied,
     /// A node takes over from its former address, which does not leave.
-    FormerSelfNotLeft,
+    FormerAddressNotLeft,
     /// Records beyond the limits are merged.
     LimitIgnored,
     /// Newcomer announcements are not sent.

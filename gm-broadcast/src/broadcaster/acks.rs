@@ -176,7 +176,7 @@ impl<H: Handler> Broadcaster<H> {
         let (until, durable) = (aggregation.deadline, aggregation.durable);
         for (relay, mut nodes) in silent {
             self.counters.count(Counter::SubtreesReassigned);
-            if planted(Bug::ReissueToTheDead) {
+            if planted(Bug::ReassignedToSilentRelay) {
                 nodes.insert(0, relay);
             }
             let Some(content) = self.retransmit_cache.broadcast(&key.id).cloned() else { continue };

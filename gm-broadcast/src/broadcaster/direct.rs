@@ -128,7 +128,7 @@ impl<H: Handler> Broadcaster<H> {
         let Some(content) = self.retransmit_cache.broadcast(&id).cloned() else {
             return self.counters.count(Counter::ContentRequestsExpired);
         };
-        if planted(Bug::SendMeIgnored) {
+        if planted(Bug::ContentRequestIgnored) {
             return;
         }
         self.reception.missed(sender);

@@ -84,7 +84,7 @@ impl<H: Handler> Broadcaster<H> {
         self.limit_fan_out(&mut subtrees);
         // One confirmed neighbor gets an announcement: if it missed the multicast, others may have
         // too.
-        if !confirmed.is_empty() && !planted(Bug::NobodyKept) {
+        if !confirmed.is_empty() && !planted(Bug::NoNeighborProbed) {
             let pick = confirmed.swap_remove(self.jitter_rng.index(confirmed.len()));
             subtrees.push(Subtree { class: LatencyClass::Island, nodes: vec![pick] });
         }

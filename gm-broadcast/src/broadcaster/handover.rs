@@ -174,7 +174,7 @@ impl<H: Handler> Broadcaster<H> {
         };
         let mut targets: Vec<NetId> =
             dialling.into_iter().filter(|node| *node != relay).chain(rest).collect();
-        if failed && planted(Bug::ReplacedHopLosesList) {
+        if failed && planted(Bug::FailedRelayLosesTargets) {
             targets.clear();
         }
         targets.sort_unstable();
@@ -231,7 +231,7 @@ impl<H: Handler> Broadcaster<H> {
         full: bool,
     ) {
         self.counters.count(Counter::OutboxBroadcastsLost);
-        if planted(Bug::OutboxLostWithLink) {
+        if planted(Bug::OutboxLostWithConnection) {
             return;
         }
         let mut nodes = std::mem::take(&mut outbound.targets);

@@ -75,7 +75,7 @@ impl<H: Handler> Broadcaster<H> {
     /// Schedules a sequence beacon after a multicast with content.
     pub(super) fn schedule_beacon(&mut self, now: Time) {
         self.beacons_sent = 0;
-        if !planted(Bug::NoEcho) {
+        if !planted(Bug::NoSequenceBeacon) {
             self.timers.set(Timer::SequenceBeacon, now + self.config.timings.beacon);
         }
     }
@@ -132,7 +132,7 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_loss_recovery_timer(&mut self, now: Time) {
         let (requests, given_up) = self.loss_recovery.take_due(now, self.nack_policy());
         self.counters.add(Counter::GapsAbandoned, given_up);
-        if !planted(Bug::GapsNeverAsked) {
+        if !planted(Bug::NackNeverSent) {
             let near: Vec<NetId> = self.reception.near().collect();
             let mut to_random: Vec<MissedMulticasts> = Vec::new();
             for (mut missed, tries) in requests {

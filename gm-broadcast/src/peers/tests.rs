@@ -29,7 +29,7 @@ proptest! {
     ) {
         let mut peers = PeerTable::new(most, 1, 10);
         let mut list: Vec<(NetId, Option<Time>, bool)> = Vec::new();
-        let mut most_links = 0;
+        let mut max_connections_seen = 0;
         for (number, contact, linked) in met {
             let (who, contact) = (node(number), contact.map(at));
             if !list.iter().any(|(known, ..)| *known == who) && list.len() >= most {
@@ -46,8 +46,8 @@ proptest! {
             peer.connection = linked.then(|| ConnectionId::dialled(1));
             prop_assert_eq!(is_new, new);
             // Connections have a limit of their own, and connected peers are not removed.
-            most_links = most_links.max(list.iter().filter(|(.., linked)| *linked).count());
-            prop_assert!(peers.len() <= most.max(most_links + 1), "{} of {}", peers.len(), most);
+            max_connections_seen = max_connections_seen.max(list.iter().filter(|(.., linked)| *linked).count());
+            prop_assert!(peers.len() <= most.max(max_connections_seen + 1), "{} of {}", peers.len(), most);
             list.sort_unstable();
             let held: Vec<_> = peers.iter().map(|(node, peer)| (*node, peer.last_contact, peer.connection.is_some())).collect();
             prop_assert_eq!(&held, &list);

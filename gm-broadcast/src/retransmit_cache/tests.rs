@@ -50,10 +50,10 @@ proptest! {
     #[test]
     fn the_cache_equals_a_plain_list(
         most in 1..8_usize,
-        most_bytes in 0..150_usize,
+        max_bytes in 0..150_usize,
         ops in prop::collection::vec(op(), 0..60),
     ) {
-        let mut recent = RetransmitCache::new(most, most_bytes);
+        let mut recent = RetransmitCache::new(most, max_bytes);
         let mut list: Vec<Op> = Vec::new();
         for op in ops {
             keep(&mut recent, op);
@@ -62,13 +62,13 @@ proptest! {
                 None => list.push(op),
             }
             let bytes = |list: &[Op]| list.iter().map(|kept| kept.bytes).sum::<usize>();
-            while list.len() > most || bytes(&list) > most_bytes && list.len() > 1 {
+            while list.len() > most || bytes(&list) > max_bytes && list.len() > 1 {
                 list.remove(0);
             }
             prop_assert_eq!(recent.len(), list.len());
             prop_assert_eq!(recent.bytes, bytes(&list));
             prop_assert!(recent.len() <= most);
-            prop_assert!(recent.bytes <= most_bytes || recent.len() == 1, "only the newest entry alone may exceed the limit");
+            prop_assert!(recent.bytes <= max_bytes || recent.len() == 1, "only the newest entry alone may exceed the limit");
             for number in 0..12 {
                 let of = |multicast| list.iter().find(|kept| kept.name == (multicast, number));
                 let kept = recent.multicast(node(1), [1; 8], number).map(|payload| payload.len());
@@ -84,14 +84,14 @@ proptest! {
     #[test]
     fn the_newest_is_kept(
         most in 1..8_usize,
-        most_bytes in 0..150_usize,
+        max_bytes in 0..150_usize,
         sizes in prop::collection::vec(0..300_usize, 1..40),
     ) {
-        let mut recent = RetransmitCache::new(most, most_bytes);
+        let mut recent = RetransmitCache::new(most, max_bytes);
         for (number, bytes) in (0..).zip(sizes) {
             keep(&mut recent, Op { name: (number % 2 == 0, number), bytes, counts: true });
             let there = recent.multicast(node(1), [1; 8], number).is_some() || recent.broadcast(&id(number)).is_some();
-            prop_assert!(there, "{} bytes of at most {}", bytes, most_bytes);
+            prop_assert!(there, "{} bytes of at most {}", bytes, max_bytes);
         }
     }
 }

@@ -46,7 +46,7 @@ pub enum MulticastVerdict {
     /// none.
     Works,
     /// Probes are looped back; no other machine was heard.
-    NobodyHeard,
+    NoOtherNodeHeard,
     /// The interface has no MULTICAST flag.
     NoFlag,
     /// The system has no route to the group.
@@ -65,7 +65,7 @@ impl MulticastVerdict {
     pub const fn advice(&self) -> &'static str {
         match self {
             MulticastVerdict::Works => "multicast works",
-            MulticastVerdict::NobodyHeard => {
+            MulticastVerdict::NoOtherNodeHeard => {
                 "multicast works on this machine, but no other machine was results. If other nodes run on this network, a switch or bridge \
                  between drops multicast (IGMP snooping without a querier, filters, Wi-Fi isolation, a cloud's network); connections \
                  are used instead"
@@ -182,7 +182,7 @@ impl ProbeResults {
             // There are no other machines on it, and it may lack the flag.
             None if self.looped > 0 && is_loopback => MulticastVerdict::Works,
             None if self.looped > 0 && can == Some(false) => MulticastVerdict::NoFlag,
-            None if self.looped > 0 => MulticastVerdict::NobodyHeard,
+            None if self.looped > 0 => MulticastVerdict::NoOtherNodeHeard,
             _ if can == Some(false) => MulticastVerdict::NoFlag,
             None => MulticastVerdict::NotLooped,
             Some(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown) => {
@@ -215,7 +215,7 @@ mod tests {
     fn each_outcome_has_its_cause() {
         let error = |kind: ErrorKind| Some(io::Error::from(kind));
         assert_eq!(heard(1, 1).verdict(None, Some(true), false), MulticastVerdict::Works);
-        assert_eq!(heard(1, 0).verdict(None, Some(true), false), MulticastVerdict::NobodyHeard);
+        assert_eq!(heard(1, 0).verdict(None, Some(true), false), MulticastVerdict::NoOtherNodeHeard);
         assert_eq!(heard(0, 0).verdict(None, Some(true), false), MulticastVerdict::NotLooped);
         assert_eq!(heard(0, 0).verdict(None, None, false), MulticastVerdict::NotLooped);
         assert_eq!(heard(0, 0).verdict(None, Some(false), false), MulticastVerdict::NoFlag);

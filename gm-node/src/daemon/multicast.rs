@@ -28,10 +28,10 @@ impl MulticastState {
             _ if near > 0 => "works".to_owned(),
             MulticastState::Testing => "being tested".to_owned(),
             MulticastState::NotTested(why) => format!("not tested: {why}"),
-            MulticastState::Tested(MulticastVerdict::NobodyHeard) if alive == 0 => {
+            MulticastState::Tested(MulticastVerdict::NoOtherNodeHeard) if alive == 0 => {
                 "works on this machine; no other node was heard from".to_owned()
             }
-            MulticastState::Tested(MulticastVerdict::NobodyHeard) => format!(
+            MulticastState::Tested(MulticastVerdict::NoOtherNodeHeard) => format!(
                 "works on this machine, but the multicast of none of {alive} live peers arrives: they are on other networks, or run with `multicast` off, or a switch or bridge in between drops multicast (IGMP snooping without a querier)"
             ),
             MulticastState::Tested(verdict) => verdict.advice().to_owned(),
@@ -43,7 +43,7 @@ impl MulticastState {
         let works = near > 0
             || matches!(
                 self,
-                MulticastState::Tested(MulticastVerdict::Works | MulticastVerdict::NobodyHeard)
+                MulticastState::Tested(MulticastVerdict::Works | MulticastVerdict::NoOtherNodeHeard)
             );
         match self {
             MulticastState::Off | MulticastState::Testing => None,
@@ -59,7 +59,7 @@ impl MulticastState {
 /// Logs the result of the self-test, as a warning if there is a problem on this machine.
 pub(crate) fn log_test_result(found: &MulticastSelfTest) -> MulticastState {
     match found.verdict {
-        MulticastVerdict::Works | MulticastVerdict::NobodyHeard => tracing::info!("{found}"),
+        MulticastVerdict::Works | MulticastVerdict::NoOtherNodeHeard => tracing::info!("{found}"),
         _ => tracing::warn!("{found}; or set `multicast` to off and name a `seed`"),
     }
     MulticastState::Tested(found.verdict)
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn only_evidence_is_worth_a_warning() {
-        let first = MulticastState::Tested(MulticastVerdict::NobodyHeard);
-        assert_eq!((first.warning(0), first.text(0, 0).contains("NobodyHeard")), (None, false));
+        let first = MulticastState::Tested(MulticastVerdict::NoOtherNodeHeard);
+        assert_eq!((first.warning(0), first.text(0, 0).contains("NoOtherNodeHeard")), (None, false));
         assert!(first.text(0, 2).contains("IGMP snooping"));
         assert_eq!(MulticastState::Off.warning(0), None);
         assert_eq!(MulticastState::Testing.warning(0), None);

@@ -189,7 +189,7 @@ impl<S: Store> NodeMachine<S> {
         group: GroupName,
         former: Record,
     ) {
-        if planted(Bug::FormerSelfStays) {
+        if planted(Bug::FormerAddressStays) {
             return;
         }
         let context = self.write_context(now);
@@ -202,7 +202,7 @@ impl<S: Store> NodeMachine<S> {
         let draft = self.draft(drafts, &group);
         draft.own_evictions.extend(left.as_ref().ok().and_then(|left| left.eviction));
         draft.former_leave =
-            old.own_record().filter(|_| left.is_ok() && !planted(Bug::FormerSelfNotLeft)).cloned();
+            old.own_record().filter(|_| left.is_ok() && !planted(Bug::FormerAddressNotLeft)).cloned();
         draft.former_record = Some(former);
         if let Ok(written) = draft.replica.change(&batch, context) {
             draft.changed |= written.changed;

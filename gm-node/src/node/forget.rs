@@ -54,7 +54,7 @@ impl<S: Store> NodeMachine<S> {
             return self.answer(tag, Some(group), Err(error));
         }
         let draft = self.draft(drafts, &group);
-        let forgotten = if planted(Bug::ForgettingNotWritten) {
+        let forgotten = if planted(Bug::ForgetNotApplied) {
             draft.replica.clone().forget(member)
         } else {
             draft.replica.forget(member)

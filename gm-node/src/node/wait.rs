@@ -160,7 +160,7 @@ impl<S: Store> NodeMachine<S> {
             waiter.required.iter().filter(|member| !waiter.was_asked(**member)).copied().collect();
         let wanted = waiter.wanted().saturating_sub(to.len() as u64);
         let others =
-            if planted(Bug::OnlyConcernedCount) { Vec::new() } else { self.spare_members(id, wanted) };
+            if planted(Bug::OnlyAffectedCount) { Vec::new() } else { self.spare_members(id, wanted) };
         if let Some(waiter) = self.waits.table.get_mut(&id) {
             waiter.lacks_members = (others.len() as u64) < wanted;
         }
@@ -236,7 +236,7 @@ impl<S: Store> NodeMachine<S> {
     /// set.
     fn knows_all(&self, group: &GroupName) -> bool {
         self.config.single_node
-            || planted(Bug::AllBeforeAgreement)
+            || planted(Bug::AllBeforeInSync)
             || self.groups().hosted.get(group).is_some_and(|hosted| hosted.in_sync)
     }
 
