@@ -8,6 +8,7 @@
 
 mod bench;
 mod ci;
+mod counting_program;
 mod deps;
 mod finding;
 mod fuzz;
@@ -69,8 +70,13 @@ enum Task {
     },
     /// Run the fuzz targets of the codec
     Fuzz(fuzz::Flags),
-    /// Run scenes with real nodes in network namespaces
-    Net(net::Flags),
+    /// Run scenes with real nodes in network namespaces. See `cargo xtask net --help` for the flags
+    #[command(disable_help_flag = true)]
+    Net {
+        /// Arguments for the scenes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Mutation testing: change the program in small ways and check that a test fails
     Mutants(mutants::Flags),
     /// Regenerate the vector files with the tests that own them
@@ -96,8 +102,8 @@ fn main() -> ExitCode {
         Task::Ci => counted(Workspace::open(true).map(|ws| ci::run(&ws))),
         Task::Port => counted(Workspace::open(false).and_then(|ws| port_alone(&ws))),
         Task::Fuzz(flags) => counted(Workspace::open(false).and_then(|ws| fuzz::run(&ws, &flags))),
-        Task::Sim { args } => simulated(Workspace::open(false).and_then(|ws| sim::run(&ws, &args))),
-        Task::Net(flags) => counted(Workspace::open(false).and_then(|ws| net::run(&ws, &flags))),
+        Task::Sim { args } => unchanged(Workspace::open(false).and_then(|ws| sim::run(&ws, &args))),
+        Task::Net { args } => unchanged(Workspace::open(false).and_then(|ws| net::run(&ws, &args))),
         Task::Mutants(flags) => counted(Workspace::open(false).and_then(|ws| mutants::run(&ws, &flags))),
         Task::Layers => plain(Workspace::open(false).map(|ws| layers::run(&ws))),
         Task::Tidy { lower } => plain(Workspace::open(false).and_then(|ws| tidy::run(&ws, lower))),
@@ -128,8 +134,8 @@ fn counted(result: Result<TestCounts>) -> ExitCode {
     exit_code(tally.failed == 0)
 }
 
-/// The exit code of the simulator, unchanged.
-fn simulated(result: Result<u8>) -> ExitCode {
+/// The exit code of a program with its own flags, unchanged.
+fn unchanged(result: Result<u8>) -> ExitCode {
     ExitCode::from(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         1

@@ -4,12 +4,13 @@
 //! (`gm-node/examples/worlds/main.rs`). They parse their own flags; this module reads the counts in
 //! their last line.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
+use crate::counting_program;
 use crate::test_counts::TestCounts;
-use crate::workspace::{Workspace, status};
+use crate::workspace::Workspace;
 
 /// The flag that selects worlds of whole nodes instead of broadcasters.
 const NODE: &str = "--node";
@@ -20,22 +21,13 @@ pub(crate) fn run(ws: &Workspace, args: &[String]) -> Result<u8> {
     if args.iter().any(|arg| arg == "--campaign") {
         command.args(["--commit", &commit(ws)]);
     }
-    let code = status(&mut command)?.code();
-    Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
+    counting_program::exit_code(&mut command)
 }
 
 /// The CI step: some seeds, every scenario once, the planted bugs.
 pub(crate) fn ci(ws: &Workspace, whole_nodes: bool) -> Result<TestCounts> {
     let args = if whole_nodes { vec![NODE.to_owned()] } else { Vec::new() };
-    let output =
-        simulator(ws, &args).stderr(Stdio::inherit()).output().context("cannot start the simulator")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    print!("{text}");
-    let counted = text.lines().last().and_then(counts);
-    Ok(match counted {
-        Some(tally) if output.status.success() || tally.failed > 0 => tally,
-        _ => TestCounts::FAILED,
-    })
+    counting_program::counts(&mut simulator(ws, &args))
 }
 
 fn simulator(ws: &Workspace, args: &[String]) -> Command {
@@ -55,27 +47,4 @@ fn commit(ws: &Workspace) -> String {
     let text =
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
     if text.is_empty() { "unknown".to_owned() } else { text }
-}
-
-/// Parses `3 passed, 1 failed, 0 skipped`.
-fn counts(line: &str) -> Option<TestCounts> {
-    let number = |part: &str, what: &str| part.trim().strip_suffix(what)?.trim().parse().ok();
-    let mut parts = line.split(',');
-    let passed = number(parts.next()?, "passed")?;
-    let failed = number(parts.next()?, "failed")?;
-    let skipped = number(parts.next()?, "skipped")?;
-    Some(TestCounts { passed, failed, skipped })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_line_is_read() {
-        let tally = TestCounts { passed: 334, failed: 2, skipped: 0 };
-        assert_eq!(counts(&tally.to_string()), Some(tally));
-        assert_eq!(counts("334 passed, 2 failed"), None);
-        assert_eq!(counts("cargo xtask sim --seed 3"), None);
-    }
 }

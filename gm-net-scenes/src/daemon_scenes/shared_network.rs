@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::net::clusters::{
+use crate::clusters::{
     DaemonCluster, ExpectedState, GROUP, PORT, check_satisfied, part, range_argument, seconds,
 };
-use crate::net::rules::RuleSet;
-use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::rules::RuleSet;
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// Number of writes per pair of nodes.
 const WRITES: u32 = 20;

@@ -7,11 +7,11 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::net::clusters::DaemonCluster;
-use crate::net::namespaces::{ETC, Host};
-use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::clusters::DaemonCluster;
+use crate::namespaces::{ETC, Host};
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
-const README: &str = include_str!("../../../../README.md");
+const README: &str = include_str!("../../../README.md");
 /// A command line of the README.
 #[derive(Debug, PartialEq, Eq)]
 struct Line<'a> {

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use crate::net::clusters::{
+use crate::clusters::{
     DaemonCluster, ExpectedState, GROUP, PORT, check_satisfied, part, range_argument, seconds,
 };
-use crate::net::namespaces::{Process as _, ip};
-use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::namespaces::{Process as _, ip};
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// Number of times that all daemons are killed together.
 const STORMS: u32 = 4;

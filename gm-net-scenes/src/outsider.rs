@@ -22,7 +22,7 @@ const MAX_INCOMPLETE: usize = 256;
 const MAX_KEPT: usize = 64;
 
 /// Floods and replays. Prints the counts at the end.
-pub(super) fn run(target: SocketAddr) -> Result<()> {
+pub(crate) fn run(target: SocketAddr) -> Result<()> {
     let ended = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&ended);
     std::thread::spawn(move || {

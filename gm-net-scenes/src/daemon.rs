@@ -9,53 +9,53 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::chat_process::memory_of;
-use super::namespaces::{Host, Process};
-use super::process_log::ProcessLog;
-use super::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::chat_process::memory_of;
+use crate::namespaces::{Host, Process};
+use crate::process_log::ProcessLog;
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// Result of a command.
 #[derive(Debug)]
-pub(super) struct CommandOutput {
-    pub(super) code: i32,
+pub(crate) struct CommandOutput {
+    pub(crate) code: i32,
     /// The answer on standard output; `Null` if it is not JSON.
-    pub(super) json: Value,
+    pub(crate) json: Value,
     /// Standard output and standard error.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// Settings of a daemon.
 #[derive(Clone, Debug)]
-pub(super) struct DaemonSettings {
-    pub(super) program: PathBuf,
-    pub(super) cluster: String,
-    pub(super) key: PathBuf,
+pub(crate) struct DaemonSettings {
+    pub(crate) program: PathBuf,
+    pub(crate) cluster: String,
+    pub(crate) key: PathBuf,
     /// Folder of its data and its control socket.
-    pub(super) dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// Whether it has a data directory; otherwise it runs with `--no-data-dir`.
-    pub(super) keeps: bool,
-    pub(super) flags: Vec<String>,
+    pub(crate) keeps: bool,
+    pub(crate) flags: Vec<String>,
 }
 
-pub(super) struct Daemon {
-    pub(super) host: Host,
-    pub(super) setting: DaemonSettings,
+pub(crate) struct Daemon {
+    pub(crate) host: Host,
+    pub(crate) setting: DaemonSettings,
     /// NetId of the daemon.
-    pub(super) me: SocketAddr,
+    pub(crate) me: SocketAddr,
     child: Option<Child>,
     lines: ProcessLog,
 }
 
 impl Daemon {
     /// A daemon that is not started yet.
-    pub(super) fn new(host: &Host, port: u16, setting: DaemonSettings) -> Result<Daemon> {
+    pub(crate) fn new(host: &Host, port: u16, setting: DaemonSettings) -> Result<Daemon> {
         std::fs::create_dir_all(&setting.dir).context("cannot make a folder for a daemon")?;
         let me = SocketAddr::new(host.ip, port);
         Ok(Daemon { host: host.clone(), setting, me, child: None, lines: ProcessLog::default() })
     }
 
     /// Starts the daemon without waiting until it answers.
-    pub(super) fn spawn(&mut self) -> Result<()> {
+    pub(crate) fn spawn(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "{} is already running", self.me);
         let setting = &self.setting;
         let mut command = Command::new("ip");
@@ -80,7 +80,7 @@ impl Daemon {
     }
 
     /// Waits until the daemon answers.
-    pub(super) fn ready(&mut self) -> Result<()> {
+    pub(crate) fn ready(&mut self) -> Result<()> {
         wait_for(&format!("{} to answer", self.me), DEFAULT_TIMEOUT, || {
             let child = self.child.as_mut().context("the daemon was not started")?;
             if let Some(status) = child.try_wait().context("cannot get the status of a daemon's process")? {
@@ -95,7 +95,7 @@ impl Daemon {
     }
 
     /// Kills the daemon with SIGKILL and waits for its end.
-    pub(super) fn kill(&mut self) -> Result<()> {
+    pub(crate) fn kill(&mut self) -> Result<()> {
         self.lines.push("-- killed".to_owned());
         let mut child = self.child.take().context("the daemon is not running")?;
         child.kill().context("cannot kill a daemon")?;
@@ -104,7 +104,7 @@ impl Daemon {
     }
 
     /// Stops the daemon with SIGTERM, and checks that it exits with code 0.
-    pub(super) fn stop(&mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the daemon is not running")?;
         let signalled = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
         ensure!(signalled.context("cannot start kill")?.success(), "cannot send SIGTERM to {}", self.me);
@@ -124,27 +124,27 @@ impl Daemon {
     }
 
     /// Process id of the daemon.
-    pub(super) fn pid(&self) -> Result<u32> {
+    pub(crate) fn pid(&self) -> Result<u32> {
         Ok(self.child.as_ref().context("the daemon is not running")?.id())
     }
 
     /// Resident memory of the daemon in bytes.
-    pub(super) fn memory(&self) -> Result<u64> {
+    pub(crate) fn memory(&self) -> Result<u64> {
         memory_of(self.child.as_ref().context("the daemon is not running")?)
     }
 
     /// The log lines of the daemon, of all its runs.
-    pub(super) fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.lines.last(usize::MAX)
     }
 
     /// Runs a command against the daemon.
-    pub(super) fn cli(&self, words: &[&str]) -> Result<CommandOutput> {
+    pub(crate) fn cli(&self, words: &[&str]) -> Result<CommandOutput> {
         run_command(&self.setting, words)
     }
 
     /// Runs a command that must succeed. Returns its answer.
-    pub(super) fn ok(&self, words: &[&str]) -> Result<Value> {
+    pub(crate) fn ok(&self, words: &[&str]) -> Result<Value> {
         let output = self.cli(words)?;
         ensure!(
             output.code == 0,

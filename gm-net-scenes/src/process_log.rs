@@ -6,11 +6,11 @@ use std::time::Instant;
 
 /// The lines of a process and of its restarts.
 #[derive(Clone, Default)]
-pub(super) struct ProcessLog(Arc<Mutex<Vec<(Instant, String)>>>);
+pub(crate) struct ProcessLog(Arc<Mutex<Vec<(Instant, String)>>>);
 
 impl ProcessLog {
     /// Records the lines of a stream, each with a prefix.
-    pub(super) fn read_from(&self, stream: Option<impl Read + Send + 'static>, prefix: &'static str) {
+    pub(crate) fn read_from(&self, stream: Option<impl Read + Send + 'static>, prefix: &'static str) {
         let Some(stream) = stream else { return };
         let lines = self.clone();
         std::thread::spawn(move || {
@@ -20,16 +20,16 @@ impl ProcessLog {
         });
     }
 
-    pub(super) fn push(&self, line: String) {
+    pub(crate) fn push(&self, line: String) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), line));
     }
 
-    pub(super) fn all(&self) -> Vec<(Instant, String)> {
+    pub(crate) fn all(&self) -> Vec<(Instant, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The last lines.
-    pub(super) fn last(&self, count: usize) -> Vec<String> {
+    pub(crate) fn last(&self, count: usize) -> Vec<String> {
         let all = self.all();
         all.iter().skip(all.len().saturating_sub(count)).map(|(_, line)| line.clone()).collect()
     }

@@ -13,21 +13,21 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::rules::RuleSet;
+use crate::rules::RuleSet;
 
 const PREFIX: &str = "gmnet-";
 /// Folder in which `ip netns exec` looks for replacements of files in `/etc`.
-pub(super) const ETC: &str = "/etc/netns";
+pub(crate) const ETC: &str = "/etc/netns";
 
 /// Location of a node: namespace and address.
 #[derive(Clone, Debug)]
-pub(super) struct Host {
-    pub(super) namespace: String,
-    pub(super) ip: IpAddr,
+pub(crate) struct Host {
+    pub(crate) namespace: String,
+    pub(crate) ip: IpAddr,
 }
 
 /// A process of a scene.
-pub(super) trait Process {
+pub(crate) trait Process {
     fn name(&self) -> &str;
 
     /// The last lines of its output.
@@ -35,20 +35,20 @@ pub(super) trait Process {
 }
 
 /// Environment of one scene.
-pub(super) struct Cluster<N> {
-    pub(super) program: PathBuf,
+pub(crate) struct Cluster<N> {
+    pub(crate) program: PathBuf,
     /// Path of the default key.
-    pub(super) key: PathBuf,
+    pub(crate) key: PathBuf,
     /// Folder for files. Its path is short, because it holds Unix sockets.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     spaces: Vec<String>,
-    pub(super) nodes: Vec<N>,
+    pub(crate) nodes: Vec<N>,
     rules: Vec<RuleSet>,
     remarks: Vec<String>,
 }
 
 impl<N> Cluster<N> {
-    pub(super) fn new(program: PathBuf) -> Result<Cluster<N>> {
+    pub(crate) fn new(program: PathBuf) -> Result<Cluster<N>> {
         let folder = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&folder).context("cannot make a folder for the scene")?;
         let (spaces, nodes, rules, remarks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -58,7 +58,7 @@ impl<N> Cluster<N> {
     }
 
     /// Makes a file with a new key.
-    pub(super) fn new_key(&self, name: &str) -> Result<PathBuf> {
+    pub(crate) fn new_key(&self, name: &str) -> Result<PathBuf> {
         let mut key = [0; 32];
         let random = File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key));
         random.context("the system has no random bytes")?;
@@ -70,7 +70,7 @@ impl<N> Cluster<N> {
         Ok(path)
     }
 
-    pub(super) fn create_namespace(&mut self, name: &str) -> Result<String> {
+    pub(crate) fn create_namespace(&mut self, name: &str) -> Result<String> {
         let namespace = format!("{PREFIX}{}-{name}", std::process::id());
         ip(&format!("netns add {namespace}"))?;
         self.spaces.push(namespace.clone());
@@ -79,18 +79,18 @@ impl<N> Cluster<N> {
     }
 
     /// The namespace with all bridges.
-    pub(super) fn switch(&self) -> String {
+    pub(crate) fn switch(&self) -> String {
         self.spaces.first().cloned().unwrap_or_default()
     }
 
     /// The namespace of the router.
-    pub(super) fn router(&self) -> String {
+    pub(crate) fn router(&self) -> String {
         self.spaces.get(1).cloned().unwrap_or_default()
     }
 
     /// Adds rules in a namespace that drop and count the packets that match an expression. Returns
     /// their index.
-    pub(super) fn add_drop_rule(
+    pub(crate) fn add_drop_rule(
         &mut self,
         namespace: &str,
         family: &'static str,
@@ -102,17 +102,17 @@ impl<N> Cluster<N> {
     }
 
     /// Removes rules and keeps the number of packets that they dropped.
-    pub(super) fn remove_rule(&mut self, rules: usize) -> Result<u64> {
+    pub(crate) fn remove_rule(&mut self, rules: usize) -> Result<u64> {
         self.rules.get_mut(rules).context("there are no such rules")?.remove()
     }
 
-    pub(super) fn dropped_by_rule(&mut self, rules: usize) -> Result<u64> {
+    pub(crate) fn dropped_by_rule(&mut self, rules: usize) -> Result<u64> {
         self.rules.get_mut(rules).context("there are no such rules")?.matched()
     }
 
     /// Number of packets that all rules of the scene dropped; `None` if it has no rules. It is an
     /// error if the rules dropped no packet, because then the scene tested nothing.
-    pub(super) fn dropped(&mut self) -> Result<Option<u64>> {
+    pub(crate) fn dropped(&mut self) -> Result<Option<u64>> {
         let mut sum = 0;
         for rules in &mut self.rules {
             sum += rules.matched()?;
@@ -125,11 +125,11 @@ impl<N> Cluster<N> {
     }
 
     /// Adds a remark to the result line of the scene.
-    pub(super) fn add_remark(&mut self, remark: String) {
+    pub(crate) fn add_remark(&mut self, remark: String) {
         self.remarks.push(remark);
     }
 
-    pub(super) fn remarks(&self) -> String {
+    pub(crate) fn remarks(&self) -> String {
         self.remarks.iter().fold(String::new(), |mut text, remark| {
             let _ = write!(text, "; {remark}");
             text
@@ -137,7 +137,7 @@ impl<N> Cluster<N> {
     }
 
     /// Prints the last output lines of every node, after a failure.
-    pub(super) fn print_logs(&self)
+    pub(crate) fn print_logs(&self)
     where
         N: Process,
     {
@@ -162,12 +162,12 @@ impl<N> Drop for Cluster<N> {
     }
 }
 
-pub(super) fn ip(words: &str) -> Result<()> {
+pub(crate) fn ip(words: &str) -> Result<()> {
     output(Command::new("ip").args(words.split_whitespace())).map(drop)
 }
 
 /// Runs a command. Returns its standard output, or an error with its standard error.
-pub(super) fn output(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let done = command.stdin(Stdio::null()).output();
     let done = done.with_context(|| format!("cannot start {}", command.get_program().display()))?;
     if !done.status.success() {
@@ -177,7 +177,7 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// Checks that a namespace with rules can be created.
-pub(super) fn check_namespaces() -> Result<()> {
+pub(crate) fn check_namespaces() -> Result<()> {
     let namespace = format!("{PREFIX}{}-try", std::process::id());
     ip(&format!("netns add {namespace}"))?;
     let rules = RuleSet::add(&namespace, "inet", "input", &["meta random & 3 == 0"]);
@@ -202,7 +202,7 @@ fn is_leftover(name: &str) -> bool {
 }
 
 /// Removes namespaces and folders of runs that were killed.
-pub(super) fn remove_leftovers() -> Result<()> {
+pub(crate) fn remove_leftovers() -> Result<()> {
     for line in output(Command::new("ip").args(["netns", "list"]))?.lines() {
         let namespace = line.split_whitespace().next().unwrap_or_default();
         if is_leftover(namespace) {

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::{BroadcastCluster, others};
-use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// Nodes on one island find each other without configuration. Then a broadcast costs one multicast.
 pub(super) fn one_multicast(cluster: &mut BroadcastCluster) -> Result<()> {

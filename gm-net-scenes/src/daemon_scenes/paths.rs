@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::net::clusters::{DaemonCluster, ExpectedState, GROUP, PORT, check_satisfied, part, seconds};
-use crate::net::namespaces::{Host, ip};
-use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::clusters::{DaemonCluster, ExpectedState, GROUP, PORT, check_satisfied, part, seconds};
+use crate::namespaces::{Host, ip};
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 const OFF: [&str; 2] = ["--multicast", "off"];
 /// Maximum time until both sides report a misconfigured node.

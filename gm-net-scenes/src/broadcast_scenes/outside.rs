@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use super::{BroadcastCluster, others};
-use crate::net::namespaces::Process;
-use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::namespaces::Process;
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// Name of the counter of replayed datagrams.
 const REPLAYED: &str = "datagrams_rejected{reason=Replayed}";
@@ -64,7 +64,7 @@ pub(super) fn flood(cluster: &mut BroadcastCluster) -> Result<()> {
     let mut outsider = Command::new("ip")
         .args(["netns", "exec", &attacker.namespace])
         .arg(std::env::current_exe().context("cannot find this program")?)
-        .args(["net", "broadcast", "--outsider", &cluster.nodes[0].me])
+        .args(["--outsider", &cluster.nodes[0].me])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

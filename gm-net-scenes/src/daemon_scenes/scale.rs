@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use crate::net::clusters::{DaemonCluster, ExpectedState, GROUP, check_satisfied, part, seconds};
+use crate::clusters::{DaemonCluster, ExpectedState, GROUP, check_satisfied, part, seconds};
 
 /// Number of daemons.
 const DAEMONS: u16 = 50;

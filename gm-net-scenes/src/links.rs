@@ -6,11 +6,11 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::namespaces::{Cluster, Host, ip, output};
+use crate::namespaces::{Cluster, Host, ip, output};
 
 /// Address family of all hosts of a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(crate) enum Family {
     V4,
     V6,
 }
@@ -52,12 +52,12 @@ impl Family {
 
 impl<N> Cluster<N> {
     /// Makes islands with these numbers of hosts, and a router if there are several islands.
-    pub(super) fn islands(&mut self, sizes: &[usize]) -> Result<Vec<Vec<Host>>> {
+    pub(crate) fn islands(&mut self, sizes: &[usize]) -> Result<Vec<Vec<Host>>> {
         self.islands_of(Family::V4, sizes)
     }
 
     /// The same, with addresses of one family only.
-    pub(super) fn islands_of(&mut self, family: Family, sizes: &[usize]) -> Result<Vec<Vec<Host>>> {
+    pub(crate) fn islands_of(&mut self, family: Family, sizes: &[usize]) -> Result<Vec<Vec<Host>>> {
         let switch = self.create_namespace("switch")?;
         let router = if sizes.len() > 1 { Some(self.create_namespace("router")?) } else { None };
         if let Some(router) = &router {
@@ -88,7 +88,7 @@ impl<N> Cluster<N> {
     }
 
     /// Adds another address of its island to a host.
-    pub(super) fn another_address(&self, host: &Host, island: u8, number: u8) -> Result<IpAddr> {
+    pub(crate) fn another_address(&self, host: &Host, island: u8, number: u8) -> Result<IpAddr> {
         let address = Family::V4.address(island, number);
         ip(&format!("-n {} addr add {} dev eth0", host.namespace, Family::V4.with_mask(address)))?;
         Ok(address)

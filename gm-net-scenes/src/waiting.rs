@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 /// Default timeout of the scenes.
-pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Interval between two checks of a condition.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Polls a condition until it holds. An error if it does not hold within the timeout.
-pub(super) fn wait_for(what: &str, within: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) fn wait_for(what: &str, within: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let until = Instant::now() + within;
     while !holds()? {
         if Instant::now() > until {

@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::namespaces::{Host, Process};
-use super::process_log::ProcessLog;
-use super::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::namespaces::{Host, Process};
+use crate::process_log::ProcessLog;
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
-pub(super) struct ChatProcess {
+pub(crate) struct ChatProcess {
     child: Child,
     input: ChildStdin,
     lines: ProcessLog,
     /// NetId that the node reports.
-    pub(super) me: String,
+    pub(crate) me: String,
 }
 
 impl ChatProcess {
     /// Starts the process and waits until it prints its NetId.
-    pub(super) fn start(chat: &Path, key: &Path, host: &Host, flags: &[&str]) -> Result<ChatProcess> {
+    pub(crate) fn start(chat: &Path, key: &Path, host: &Host, flags: &[&str]) -> Result<ChatProcess> {
         let mut command = Command::new("ip");
         // `ip` execs the program, so the process id is the program's.
         command.args(["netns", "exec", &host.namespace]).arg(chat).args([
@@ -47,14 +47,14 @@ impl ChatProcess {
     }
 
     /// Writes a line to the standard input of the node.
-    pub(super) fn send_line(&mut self, line: &str) -> Result<()> {
+    pub(crate) fn send_line(&mut self, line: &str) -> Result<()> {
         writeln!(self.input, "{line}")
             .and_then(|()| self.input.flush())
             .with_context(|| format!("{} is gone", self.me))
     }
 
     /// Sends a command and waits for the answer. Returns the answer without the repeated command.
-    pub(super) fn query(&mut self, question: &str) -> Result<String> {
+    pub(crate) fn query(&mut self, question: &str) -> Result<String> {
         let before = self.answers(question).len();
         self.send_line(question)?;
         wait_for(&format!("{} to answer {question}", self.me), DEFAULT_TIMEOUT, || {
@@ -69,32 +69,32 @@ impl ChatProcess {
     }
 
     /// The NetIds in the answer to a command.
-    pub(super) fn query_list(&mut self, question: &str) -> Result<Vec<String>> {
+    pub(crate) fn query_list(&mut self, question: &str) -> Result<Vec<String>> {
         Ok(self.query(question)?.split_whitespace().map(ToOwned::to_owned).collect())
     }
 
     /// Counters of the node's machine and runtime, by `name` or `name{reason=REASON}`.
-    pub(super) fn counters(&mut self) -> Result<BTreeMap<String, u64>> {
+    pub(crate) fn counters(&mut self) -> Result<BTreeMap<String, u64>> {
         let counters = self.query("/counters")?;
         let pairs = counters.split("; ").filter_map(|pair| pair.rsplit_once('='));
         Ok(pairs.filter_map(|(name, count)| Some((name.to_owned(), count.parse().ok()?))).collect())
     }
 
-    pub(super) fn count(&mut self, name: &str) -> Result<u64> {
+    pub(crate) fn count(&mut self, name: &str) -> Result<u64> {
         Ok(self.counters()?.get(name).copied().unwrap_or_default())
     }
 
     /// Time when the node first received a text.
-    pub(super) fn received_at(&self, text: &str) -> Option<Instant> {
+    pub(crate) fn received_at(&self, text: &str) -> Option<Instant> {
         self.all().iter().find(|(_, line)| is_receipt_of(line, text)).map(|(at, _)| *at)
     }
 
     /// Number of times that the node received a text.
-    pub(super) fn times_received(&self, text: &str) -> usize {
+    pub(crate) fn times_received(&self, text: &str) -> usize {
         self.all().iter().filter(|(_, line)| is_receipt_of(line, text)).count()
     }
 
-    pub(super) fn signal(&self, signal: &str) -> Result<()> {
+    pub(crate) fn signal(&self, signal: &str) -> Result<()> {
         let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         if !done.context("cannot start kill")?.success() {
             bail!("{} cannot be sent {signal}", self.me);
@@ -103,7 +103,7 @@ impl ChatProcess {
     }
 
     /// Resident memory of the node in bytes.
-    pub(super) fn memory(&self) -> Result<u64> {
+    pub(crate) fn memory(&self) -> Result<u64> {
         memory_of(&self.child)
     }
 
@@ -134,7 +134,7 @@ impl Process for ChatProcess {
 }
 
 /// Resident memory of a process in bytes.
-pub(super) fn memory_of(child: &Child) -> Result<u64> {
+pub(crate) fn memory_of(child: &Child) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)

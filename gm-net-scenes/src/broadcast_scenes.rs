@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::chat_process::ChatProcess;
-use super::namespaces::{self, Host};
-use super::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::chat_process::ChatProcess;
+use crate::namespaces::{self, Host};
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 type BroadcastCluster = namespaces::Cluster<ChatProcess>;
 type Scene = fn(&mut BroadcastCluster) -> Result<()>;
 
 /// The scenes by name, in the order in which they run.
-pub(super) const SCENES: &[(&str, Scene)] = &[
+pub(crate) const SCENES: &[(&str, Scene)] = &[
     ("one multicast serves an island", islands::one_multicast),
     ("two islands learn each other", islands::two_islands),
     ("25 % loss", faults::loss),

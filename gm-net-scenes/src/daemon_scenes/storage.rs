@@ -9,9 +9,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::net::clusters::{DaemonCluster, ExpectedState, GROUP, PORT, check_satisfied, seconds};
-use crate::net::namespaces::output;
-use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::clusters::{DaemonCluster, ExpectedState, GROUP, PORT, check_satisfied, seconds};
+use crate::namespaces::output;
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// Number of ranges in a batch.
 const BATCH: u32 = 400;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::net::clusters::{DaemonCluster, GROUP, Ranges, range_argument, seconds};
-use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::clusters::{DaemonCluster, GROUP, Ranges, range_argument, seconds};
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// Maximum time in milliseconds until a kill, after the writer answers.
 const MAX_LIFE_MS: u64 = 400;

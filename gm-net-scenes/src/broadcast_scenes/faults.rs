@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::{BroadcastCluster, others};
-use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";
 

@@ -12,19 +12,19 @@ mod storage;
 
 use anyhow::Result;
 
-use super::clusters::DaemonCluster;
+use crate::clusters::DaemonCluster;
 
 type Scene = fn(&mut DaemonCluster, &Settings) -> Result<()>;
 
 /// Settings of the scenes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// Number of kills in the scene `writer-kills`.
-    pub(super) kills: u32,
+    pub(crate) kills: u32,
 }
 
 /// The scenes by name, in the order in which they run.
-pub(super) const SCENES: &[(&str, Scene)] = &[
+pub(crate) const SCENES: &[(&str, Scene)] = &[
     ("readme", |cluster, _| readme::three_hosts(cluster, true)),
     ("readme-no-multicast", |cluster, _| readme::three_hosts(cluster, false)),
     ("three-islands", |cluster, _| islands::three(cluster)),

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::net::clusters::{
+use crate::clusters::{
     DaemonCluster, ExpectedState, GROUP, check_committed, check_satisfied, part, range_argument, seconds,
 };
-use crate::net::links::Family;
-use crate::net::namespaces::Host;
-use crate::net::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::links::Family;
+use crate::namespaces::Host;
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 /// nftables expression that matches every fourth packet, including TCP.
 const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";

@@ -7,30 +7,30 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::daemon::{CommandOutput, Daemon, DaemonSettings};
-use super::namespaces::{self, Host};
-use super::waiting::{DEFAULT_TIMEOUT, wait_for};
+use crate::daemon::{CommandOutput, Daemon, DaemonSettings};
+use crate::namespaces::{self, Host};
+use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
-pub(super) type DaemonCluster = namespaces::Cluster<Daemon>;
+pub(crate) type DaemonCluster = namespaces::Cluster<Daemon>;
 
 /// Default group of the scenes.
-pub(super) const GROUP: &str = "Customers";
+pub(crate) const GROUP: &str = "Customers";
 /// Default port of the daemons.
-pub(super) const PORT: u16 = 29_999;
+pub(crate) const PORT: u16 = 29_999;
 
 /// Ranges that a member serves: port and priority by range.
-pub(super) type Ranges = BTreeMap<(u32, u32), (u16, u16)>;
+pub(crate) type Ranges = BTreeMap<(u32, u32), (u16, u16)>;
 
 /// Expected size of a group state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ExpectedState {
-    pub(super) members: usize,
-    pub(super) items: usize,
+pub(crate) struct ExpectedState {
+    pub(crate) members: usize,
+    pub(crate) items: usize,
 }
 
 impl DaemonCluster {
     /// Adds a daemon without starting it. Returns its index in `nodes`.
-    pub(super) fn add(&mut self, host: &Host, port: u16, flags: &[&str]) -> Result<usize> {
+    pub(crate) fn add(&mut self, host: &Host, port: u16, flags: &[&str]) -> Result<usize> {
         let number = self.nodes.len();
         let setting = DaemonSettings {
             program: self.program.clone(),
@@ -45,7 +45,7 @@ impl DaemonCluster {
     }
 
     /// Starts a daemon with these flags on each host.
-    pub(super) fn start_all<'a>(
+    pub(crate) fn start_all<'a>(
         &mut self,
         hosts: impl IntoIterator<Item = &'a Host>,
         flags: &[&str],
@@ -60,7 +60,7 @@ impl DaemonCluster {
 
     /// Starts a daemon on each host of each island. The first daemon is the only seed, of all
     /// islands but its own.
-    pub(super) fn start_islands(&mut self, islands: &[Vec<Host>]) -> Result<Vec<Vec<usize>>> {
+    pub(crate) fn start_islands(&mut self, islands: &[Vec<Host>]) -> Result<Vec<Vec<usize>>> {
         let first = islands.first().and_then(|island| island.first()).context("there is a host")?;
         let seed = std::net::SocketAddr::new(first.ip, PORT).to_string();
         let mut started = Vec::new();
@@ -72,30 +72,30 @@ impl DaemonCluster {
     }
 
     /// Starts these daemons at the same time, and waits until each answers.
-    pub(super) fn run(&mut self, which: &[usize]) -> Result<()> {
+    pub(crate) fn run(&mut self, which: &[usize]) -> Result<()> {
         for number in which {
             self.node_mut(*number)?.spawn()?;
         }
         which.iter().try_for_each(|number| self.node_mut(*number)?.ready())
     }
 
-    pub(super) fn node(&self, number: usize) -> Result<&Daemon> {
+    pub(crate) fn node(&self, number: usize) -> Result<&Daemon> {
         self.nodes.get(number).context("there is no such daemon")
     }
 
-    pub(super) fn node_mut(&mut self, number: usize) -> Result<&mut Daemon> {
+    pub(crate) fn node_mut(&mut self, number: usize) -> Result<&mut Daemon> {
         self.nodes.get_mut(number).context("there is no such daemon")
     }
 
     /// Serves a range with the given flags for acknowledgements.
-    pub(super) fn serve(&self, number: usize, range: (u32, u32), wait: &[&str]) -> Result<CommandOutput> {
+    pub(crate) fn serve(&self, number: usize, range: (u32, u32), wait: &[&str]) -> Result<CommandOutput> {
         let range = range_argument(range);
         self.node(number)?.cli(&[&["serve", GROUP, &range, "--port", "5432"], wait].concat())
     }
 
     /// Waits until these daemons are in sync for a group and it has the expected size. Returns the
     /// time since `since`.
-    pub(super) fn wait_in_sync(
+    pub(crate) fn wait_in_sync(
         &self,
         which: &[usize],
         group: &str,
@@ -148,7 +148,7 @@ impl DaemonCluster {
     }
 
     /// The owners of a key, as NetIds in order. An error if these daemons return different owners.
-    pub(super) fn owners(&self, which: &[usize], group: &str, key: u32) -> Result<Vec<String>> {
+    pub(crate) fn owners(&self, which: &[usize], group: &str, key: u32) -> Result<Vec<String>> {
         let mut same: Option<Value> = None;
         for number in which {
             let mut located = self.node(*number)?.ok(&["locate", group, &key.to_string(), "--fresh"])?;
@@ -174,7 +174,7 @@ impl DaemonCluster {
     }
 
     /// The ranges that a member serves, according to the daemon `by`.
-    pub(super) fn served(&self, by: usize, group: &str, member: &str) -> Result<Ranges> {
+    pub(crate) fn served(&self, by: usize, group: &str, member: &str) -> Result<Ranges> {
         let output = self.node(by)?.cli(&["topology", group, "--op", "add"])?;
         // The result counts even if the group was not compared with another node (exit code 7).
         ensure!([0, 7].contains(&output.code), "{}: {}", self.node(by)?.me, output.text.trim());
@@ -191,7 +191,7 @@ impl DaemonCluster {
     }
 
     /// The NetIds in the list that a command returns.
-    pub(super) fn names(&self, number: usize, question: &[&str]) -> Result<Vec<String>> {
+    pub(crate) fn names(&self, number: usize, question: &[&str]) -> Result<Vec<String>> {
         let fresh: &[&str] = if question.first() == Some(&"members") { &["--fresh"] } else { &[] };
         let list = self.node(number)?.ok(&[question, fresh].concat())?;
         let list = list.get("members").unwrap_or(&list).as_array().context("it is a list")?;
@@ -199,7 +199,7 @@ impl DaemonCluster {
     }
 
     /// Waits until each of these daemons lists `count` peers.
-    pub(super) fn wait_peers(&self, which: &[usize], count: usize) -> Result<()> {
+    pub(crate) fn wait_peers(&self, which: &[usize], count: usize) -> Result<()> {
         for number in which {
             let what = format!("{} to list {count} peers", self.node(*number)?.me);
             wait_for(&what, DEFAULT_TIMEOUT, || Ok(self.names(*number, &["peers"])?.len() >= count))?;
@@ -209,7 +209,7 @@ impl DaemonCluster {
 }
 
 /// Checks that the wait of a write was satisfied with at least `by` acknowledgements.
-pub(super) fn check_satisfied(output: &CommandOutput, by: usize) -> Result<()> {
+pub(crate) fn check_satisfied(output: &CommandOutput, by: usize) -> Result<()> {
     // One answer for each group that was written in.
     let done = &output.json[0];
     let delivered = done["acknowledged"].as_u64().unwrap_or_default();
@@ -223,7 +223,7 @@ pub(super) fn check_satisfied(output: &CommandOutput, by: usize) -> Result<()> {
 }
 
 /// Checks that a write was committed, whether its wait was satisfied (exit code 0) or not (4).
-pub(super) fn check_committed(output: &CommandOutput) -> Result<()> {
+pub(crate) fn check_committed(output: &CommandOutput) -> Result<()> {
     if output.code == 0 || output.code == 4 {
         return Ok(());
     }
@@ -231,13 +231,13 @@ pub(super) fn check_committed(output: &CommandOutput) -> Result<()> {
 }
 
 /// A range in the notation of the command line.
-pub(super) fn range_argument((start, end): (u32, u32)) -> String {
+pub(crate) fn range_argument((start, end): (u32, u32)) -> String {
     format!("{start:#x}-{end:#x}")
 }
 
 /// Part `number` of the key space, divided into `of` parts of equal width. The remainder belongs to
 /// no part.
-pub(super) fn part(number: usize, of: usize) -> (u32, u32) {
+pub(crate) fn part(number: usize, of: usize) -> (u32, u32) {
     let number = u32::try_from(number).unwrap_or(u32::MAX);
     let width = u32::MAX / u32::try_from(of).unwrap_or(u32::MAX).max(1);
     let start = number.saturating_mul(width);
@@ -245,7 +245,7 @@ pub(super) fn part(number: usize, of: usize) -> (u32, u32) {
 }
 
 /// A time in seconds, formatted for a remark.
-pub(super) fn seconds(time: Duration) -> String {
+pub(crate) fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
 

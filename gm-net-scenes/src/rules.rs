@@ -5,10 +5,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::namespaces::output;
+use crate::namespaces::output;
 
 /// An nftables table with one chain.
-pub(super) struct RuleSet {
+pub(crate) struct RuleSet {
     namespace: String,
     family: &'static str,
     /// Number of matched packets at the time of removal; `None` while the rules are active.
@@ -20,7 +20,7 @@ const TABLE: &str = "gm";
 impl RuleSet {
     /// Adds rules in family `inet` or `bridge`, at a hook, that drop packets that match one of the
     /// expressions.
-    pub(super) fn add(
+    pub(crate) fn add(
         namespace: &str,
         family: &'static str,
         hook: &str,
@@ -30,7 +30,7 @@ impl RuleSet {
     }
 
     /// The same, but the rules only count packets.
-    pub(super) fn count(
+    pub(crate) fn count(
         namespace: &str,
         family: &'static str,
         hook: &str,
@@ -57,7 +57,7 @@ impl RuleSet {
     }
 
     /// Number of packets that matched until now.
-    pub(super) fn matched(&self) -> Result<u64> {
+    pub(crate) fn matched(&self) -> Result<u64> {
         if let Some(removed) = self.removed {
             return Ok(removed);
         }
@@ -69,7 +69,7 @@ impl RuleSet {
     }
 
     /// Removes the rules. Returns the number of packets that matched.
-    pub(super) fn remove(&mut self) -> Result<u64> {
+    pub(crate) fn remove(&mut self) -> Result<u64> {
         let dropped = self.matched()?;
         if self.removed.is_none() {
             nft(&self.namespace, &["delete", "table", self.family, TABLE])?;
