@@ -66,7 +66,7 @@ impl MulticastVerdict {
         match self {
             MulticastVerdict::Works => "multicast works",
             MulticastVerdict::NoOtherNodeHeard => {
-                "multicast works on this machine, but no other machine was results. If other nodes run on this network, a switch or bridge \
+                "multicast works on this machine, but no other machine was heard. If other nodes run on this network, a switch or bridge \
                  between drops multicast (IGMP snooping without a querier, filters, Wi-Fi isolation, a cloud's network); connections \
                  are used instead"
             }
@@ -231,5 +231,21 @@ mod tests {
         assert_eq!(heard(1, 0).verdict(None, Some(false), true), MulticastVerdict::Works);
         let refused = heard(0, 0).verdict(error(ErrorKind::AddrNotAvailable), Some(true), false);
         assert_eq!(refused, MulticastVerdict::Refused(ErrorKind::AddrNotAvailable));
+    }
+
+    #[test]
+    fn a_silent_network_is_reported_as_such() {
+        let result = MulticastSelfTest {
+            group: SocketAddr::from(([224, 1, 1, 1], 29_999)),
+            interface: "eth0".to_owned(),
+            sent: 11,
+            looped: 10,
+            neighbors: Vec::new(),
+            verdict: MulticastVerdict::NoOtherNodeHeard,
+        };
+        let text = result.to_string();
+        let begin = "multicast to 224.1.1.1:29999 on eth0: 11 sent, 10 looped back, 0 others heard: multicast works on \
+                     this machine, but no other machine was heard. If other nodes run on this network, a switch";
+        assert!(text.starts_with(begin), "{text}");
     }
 }
