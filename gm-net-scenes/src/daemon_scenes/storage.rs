@@ -48,7 +48,7 @@ pub(super) fn full(cluster: &mut DaemonCluster) -> Result<()> {
     items += 1;
     cluster.wait_in_sync(&all, GROUP, ExpectedState { members: 2, items }, Instant::now())?;
 
-    std::fs::remove_file(&filler).context("cannot free namespace")?;
+    std::fs::remove_file(&filler).context("cannot free space")?;
     let room = Instant::now();
     wait_for("a write to succeed again", DEFAULT_TIMEOUT, || {
         let output = cluster.serve(0, (0, 0), &["--wait", "all"])?;
@@ -65,7 +65,7 @@ pub(super) fn full(cluster: &mut DaemonCluster) -> Result<()> {
     cluster.run(&[0])?;
     cluster.wait_in_sync(&all, GROUP, ExpectedState { members: 2, items }, room)?;
     cluster.add_remark(format!(
-        "{} KiB of filler, {batches} batches of {BATCH} ranges stored before one was refused; a write succeeded {} after namespace was freed",
+        "{} KiB of filler, {batches} batches of {BATCH} ranges stored before one was refused; a write succeeded {} after space was freed",
         filled >> 10,
         seconds(again)
     ));
