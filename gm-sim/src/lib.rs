@@ -84,7 +84,7 @@
 //!
 //! Reading order: `node.rs`, `network.rs`, `fault.rs`, `active_faults.rs` (lasting faults),
 //! `conn.rs`, `observation.rs`, `world.rs` and the files below it; then `checker.rs`,
-//! `schedule.rs`, `trace.rs`, `campaign.rs`.
+//! `schedule.rs`, `trace.rs`, `campaign.rs`, `suite.rs`.
 
 mod active_faults;
 pub mod broadcast;
@@ -97,6 +97,7 @@ mod node;
 mod observation;
 mod queue;
 mod schedule;
+mod suite;
 mod trace;
 mod world;
 
@@ -110,5 +111,6 @@ pub use network::{Network, PathProfile, TcpModel};
 pub use node::{Location, NodeIndex, StartContext};
 pub use observation::{Observation, ObservationContext, Traffic, TrafficKind, TrafficStats};
 pub use schedule::{Schedule, ScheduleBounds};
+pub use suite::{MetricsPage, PlantedBug, SEARCH_SEEDS, Suite, SuiteResult, SuiteRun, SuiteSettings, main};
 pub use trace::{Trace, WordHasher};
 pub use world::{Action, Attack, Run, World, derive_seed};

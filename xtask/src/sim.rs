@@ -1,7 +1,7 @@
 //! `cargo xtask sim`: builds a simulator with optimisation and runs it with the given arguments.
 //!
 //! There are two: broadcasters (`gm-sim/src/main.rs`), and with `--node` whole nodes
-//! (`gm-node/examples/worlds/main.rs`). They parse their own flags; this module reads the counts in
+//! (`gm-node-sim/src/main.rs`). They parse their own flags; this module reads the counts in
 //! their last line.
 
 use std::process::Command;
@@ -32,7 +32,7 @@ pub(crate) fn ci(ws: &Workspace, whole_nodes: bool) -> Result<TestCounts> {
 
 fn simulator(ws: &Workspace, args: &[String]) -> Command {
     let mut command = if args.iter().any(|arg| arg == NODE) {
-        ws.cargo("run --release -p gm-node --no-default-features --features plant --example worlds --")
+        ws.cargo("run --release -p gm-node-sim --")
     } else {
         ws.cargo("run --release -p gm-sim --")
     };

@@ -75,6 +75,13 @@ pub(crate) const LAYERS: &[Layer] = &[
     },
     // It drives built programs and uses no crate of gm.
     Layer { name: "gm-net-scenes", internal: &[], internal_dev: &[], pure: None, tested: true },
+    Layer {
+        name: "gm-node-sim",
+        internal: &["gm-clock", "gm-data", "gm-codec", "gm-broadcast", "gm-node", "gm-sim"],
+        internal_dev: &[],
+        pure: None,
+        tested: true,
+    },
     Layer { name: "xtask", internal: &[], internal_dev: &[], pure: None, tested: true },
 ];
 

@@ -1,5 +1,5 @@
 //! Observable behaviour of nodes in small worlds, one aspect in each test. The worlds with faults
-//! are in `examples/worlds`.
+//! are in the crate `gm-node-sim`.
 
 #![allow(clippy::unwrap_used)] // a test says what went wrong by ending
 

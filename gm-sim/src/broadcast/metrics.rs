@@ -14,75 +14,42 @@ mod table;
 mod tree;
 mod world;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use table::Section;
 
-/// Prints the compared tables. With `check`, returns 0 if they equal the committed ones, else 1;
-/// without, writes them, and prints the speed of the simulator.
+use crate::suite::MetricsPage;
+
+/// The page of these metrics.
 #[must_use]
-pub fn run(check: bool) -> u8 {
-    let text = compared_tables();
-    let file = file();
-    let committed = fs::read_to_string(&file).unwrap_or_default();
-    let (before, large) = committed.split_once(LARGE).unwrap_or((&committed, ""));
-    if !check {
-        print(&text);
-        print(&speed::lines());
-        return write(&file, &format!("{text}{LARGE}{large}"));
+pub fn page() -> MetricsPage {
+    MetricsPage {
+        file: Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics-broadcast.md"),
+        head: HEAD,
+        large_head: LARGE,
+        tables: compared_tables,
+        large_tables,
+        speed: speed::lines,
     }
-    let difference = before.lines().zip(text.lines()).find(|(before, now)| before != now);
-    if let Some((before, now)) = difference {
-        print(&format!("\ncommitted: {before}\nnow:       {now}\n"));
-    }
-    if before == text {
-        return 0;
-    }
-    print(
-        "The tables differ from docs/metrics-broadcast.md: run without --check, and review the difference.\n",
-    );
-    1
 }
 
-/// Prints the tables of 100,000 nodes, which takes minutes, and writes them behind the compared
-/// ones, which stay as they are.
-#[must_use]
-pub fn run_large() -> u8 {
+/// The tables of 100,000 nodes, which take minutes. Prints the memory that they took.
+fn large_tables() -> String {
     let sections = tree::sections(&[100_000], true);
-    let text: String = sections.iter().map(Section::markdown).collect();
-    print(&text);
+    let text = sections.iter().map(Section::markdown).collect();
     print(&speed::peak().unwrap_or_default());
-    let file = file();
-    let committed = fs::read_to_string(&file).unwrap_or_default();
-    let before = committed.split_once(LARGE).map_or(committed.as_str(), |(before, _)| before);
-    write(&file, &format!("{before}{LARGE}{text}"))
+    text
 }
 
 /// The tables that are compared.
 fn compared_tables() -> String {
     let sections = [tree::sections(&[1_000, 10_000], false), island::sections(), dead_nodes::sections()];
-    let sections: String = sections.iter().flatten().map(Section::markdown).collect();
-    format!("{HEAD}{sections}")
+    sections.iter().flatten().map(Section::markdown).collect()
 }
 
-fn write(file: &Path, text: &str) -> u8 {
-    match fs::write(file, text) {
-        Ok(()) => 0,
-        Err(error) => {
-            print(&format!("{}: {error}\n", file.display()));
-            1
-        }
-    }
-}
-
-fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics-broadcast.md")
-}
-
-#[allow(clippy::print_stdout)]
+#[allow(clippy::print_stdout, reason = "called by the command line only")]
 fn print(text: &str) {
-    print!("{text}");
+    println!("{text}");
 }
 
 const HEAD: &str = "\

@@ -149,17 +149,6 @@ impl Plan {
             + (self.network.tcp.connect_timeout * silent + hedges) * levels.min(silent * levels)
     }
 
-    /// The command that replays the run.
-    #[must_use]
-    pub fn replay(&self) -> String {
-        let Plan { name, seed, .. } = self;
-        if name == RANDOM {
-            format!("cargo xtask sim --seed {seed}")
-        } else {
-            format!("cargo xtask sim --scenario {name} --seed {seed}")
-        }
-    }
-
     /// Every node.
     pub fn nodes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
         (0..u32::try_from(self.locations.len()).unwrap_or(u32::MAX)).map(NodeIndex)

@@ -178,16 +178,6 @@ pub(crate) enum DiskOutcome {
 }
 
 impl Plan {
-    /// The command that replays the run.
-    pub(crate) fn replay(&self) -> String {
-        let Plan { name, seed, .. } = self;
-        if name == RANDOM {
-            format!("cargo xtask sim --node --seed {seed}")
-        } else {
-            format!("cargo xtask sim --node --scenario {name} --seed {seed}")
-        }
-    }
-
     /// The initial nodes.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
         (0..self.nodes).map(NodeIndex)
