@@ -23,7 +23,7 @@ use gm_broadcast::runtime::{
     MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Seed, Sockets, entropy, self_test, start,
 };
 use gm_broadcast::{
-    BroadcastCommand, BroadcastEvent, BroadcastRequest, Broadcaster, Counter, Handler, HandlerOutcome,
+    BroadcastCommand, BroadcastEvent, BroadcastMachine, BroadcastRequest, Counter, Handler, HandlerOutcome,
     Received, RequestedAcks, Targets, Time, TreeShape,
 };
 use gm_clock::NetId;
@@ -98,7 +98,7 @@ impl Handler for Inbox {
     }
 }
 
-type Chat = Broadcaster<Inbox>;
+type Chat = BroadcastMachine<Inbox>;
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
@@ -128,7 +128,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let (group, interface) = (sockets.group(), sockets.interface().map(ToOwned::to_owned));
     println!("/i-am {} {} {}", sockets.me(), show(group), show(interface));
     let (handle, mut outputs) =
-        start(Broadcaster::new(config, codec, Inbox, entropy()?, Time::ZERO)?, sockets)?;
+        start(BroadcastMachine::new(config, codec, Inbox, entropy()?, Time::ZERO)?, sockets)?;
     if !flags.script {
         let settings = settings.clone();
         tokio::spawn(async move {
@@ -216,8 +216,13 @@ async fn run_command(
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
         "" => {}
-        "/peers" => println!("/peers {}", list(handle.with_machine(Chat::known).await?)),
-        "/near" => println!("/near {}", list(handle.with_machine(|machine| machine.near().collect()).await?)),
+        "/peers" => {
+            println!("/peers {}", list(handle.with_machine(|chat: &Chat| chat.broadcaster.known()).await?))
+        }
+        "/near" => println!(
+            "/near {}",
+            list(handle.with_machine(|machine| machine.broadcaster.near().collect()).await?)
+        ),
         "/counters" => counters(handle).await?,
         "/multicast" => test(settings, Duration::from_secs(2)).await?,
         "/sure" => {
@@ -259,7 +264,7 @@ async fn test(settings: &RuntimeSettings, within: Duration) -> Result<(), Box<dy
 }
 
 async fn counters(handle: &RuntimeHandle<Chat>) -> Result<(), Box<dyn Error>> {
-    let machine = handle.with_machine(|machine| machine.counters().clone()).await?;
+    let machine = handle.with_machine(|machine| machine.broadcaster.counters().clone()).await?;
     let runtime = handle.counters();
     let show = |(counter, reason, total): (Counter, Option<&str>, u64)| match reason {
         Some(reason) => format!("{}{{reason={reason}}}={total}", counter.name()),

@@ -15,8 +15,8 @@ use gm_broadcast::runtime::{
     MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Sockets, entropy, start,
 };
 use gm_broadcast::{
-    BroadcastCommand, BroadcastRequest, Broadcaster, Counter, Counters, Handler, HandlerOutcome, Received,
-    Time,
+    BroadcastCommand, BroadcastMachine, BroadcastRequest, Counter, Counters, Handler, HandlerOutcome,
+    Received, Time,
 };
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
@@ -57,7 +57,7 @@ impl Handler for Inbox {
     }
 }
 
-type Node = RuntimeHandle<Broadcaster<Inbox>>;
+type Node = RuntimeHandle<BroadcastMachine<Inbox>>;
 type Deliveries = mpsc::UnboundedReceiver<(u64, Instant)>;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -134,7 +134,7 @@ fn node(multicast: bool, sender: &mpsc::UnboundedSender<(u64, Instant)>) -> Resu
     let sockets = Sockets::open(&settings)?;
     let codec = FrameCodec::new("measure".parse()?, Keyring::new(Key::new([9; 32])), Limits::default())?;
     let (handle, mut outputs) =
-        start(Broadcaster::new(sockets.config(), codec, Inbox, entropy()?, Time::ZERO)?, sockets)?;
+        start(BroadcastMachine::new(sockets.config(), codec, Inbox, entropy()?, Time::ZERO)?, sockets)?;
     let sender = sender.clone();
     tokio::spawn(async move {
         while let Some(output) = outputs.recv().await {
@@ -150,7 +150,7 @@ fn node(multicast: bool, sender: &mpsc::UnboundedSender<(u64, Instant)>) -> Resu
 async fn settle(nodes: &[Node]) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     for node in nodes {
-        while node.with_machine(|machine| machine.near().count()).await? + 1 < nodes.len() {
+        while node.with_machine(|machine| machine.broadcaster.near().count()).await? + 1 < nodes.len() {
             if start.elapsed() > PATIENCE {
                 return Err("not all nodes receive each other's multicast".into());
             }
@@ -193,7 +193,7 @@ async fn change(
 async fn counters(nodes: &[Node]) -> Result<Counters, Box<dyn Error>> {
     let mut sum = Counters::default();
     for node in nodes {
-        let machine = node.with_machine(|machine| machine.counters().clone()).await?;
+        let machine = node.with_machine(|machine| machine.broadcaster.counters().clone()).await?;
         for (counter, _, total) in machine.iter().chain(node.counters().iter()) {
             sum.add(counter, total);
         }

@@ -33,10 +33,10 @@ use crate::config::{BroadcasterConfig, BroadcasterConfigError};
 use crate::connections::Connections;
 use crate::counter::Counters;
 use crate::dedup::Dedup;
-use crate::event::BroadcastEvent;
+use crate::event::{BroadcastCommand, BroadcastEvent};
 use crate::handler::Handler;
 use crate::loss_recovery::LossRecovery;
-use crate::machine::{Input, Machine, Output, Outputs};
+use crate::machine::{Input, Output, Outputs};
 use crate::peers::{Peer, PeerTable};
 use crate::reception::ReceptionTable;
 use crate::retransmit_cache::RetransmitCache;
@@ -50,11 +50,14 @@ pub use partial_frames::{PartialFrameUsage, UnauthenticatedUsage};
 use receive::AwaitedContent;
 
 /// A broadcaster: the part of one node that broadcasts, forwards and delivers.
-pub struct Broadcaster<H: Handler> {
+///
+/// Its owner keeps the [`Handler`] of payloads, and lends it for each input. `D` is what that
+/// handler delivers. [`BroadcastMachine`](crate::BroadcastMachine) is such an owner, for
+/// applications without a machine of their own.
+pub struct Broadcaster<D> {
     config: BroadcasterConfig,
     codec: FrameCodec,
-    handler: H,
-    outputs: Outputs<H::Delivery, BroadcastEvent>,
+    outputs: Outputs<D, BroadcastEvent>,
     /// For epochs, handshakes and challenges.
     secret_rng: Rng,
     /// For the planner.
@@ -102,16 +105,15 @@ pub struct Broadcaster<H: Handler> {
     scratch: Vec<u8>,
 }
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// A broadcaster that starts now. `seed`: 32 random bytes of the system's generator, used for
     /// nothing else; in a simulation, bytes of the world's generator.
     pub fn new(
         config: BroadcasterConfig,
         codec: FrameCodec,
-        handler: H,
         seed: [u8; 32],
         now: Time,
-    ) -> Result<Broadcaster<H>, BroadcasterConfigError> {
+    ) -> Result<Broadcaster<D>, BroadcasterConfigError> {
         let config = config.checked()?;
         let mut secrets = Rng::new(seed);
         let (plans, jitter) = (secrets.fork(), secrets.fork());
@@ -120,7 +122,6 @@ impl<H: Handler> Broadcaster<H> {
         let mut broadcaster = Broadcaster {
             replay: ReplayWindow::new(codec.limits()),
             codec,
-            handler,
             outputs: Outputs::new(),
             secret_rng: secrets,
             plan_rng: plans,
@@ -172,19 +173,46 @@ impl<H: Handler> Broadcaster<H> {
         Ok(broadcaster)
     }
 
+    /// Handles one input, and passes received payloads to `handler`. As for a
+    /// [`Machine`](crate::Machine), all outputs of the input before must have been pulled, and
+    /// `now` must not be earlier than the last one.
+    pub fn handle(
+        &mut self,
+        now: Time,
+        input: Input<BroadcastCommand>,
+        handler: &mut dyn Handler<Delivery = D>,
+    ) {
+        let now = self.outputs.begin(now);
+        match input {
+            Input::Datagram { from, via, bytes } => self.on_datagram(now, (from, via), bytes, handler),
+            Input::ConnectionOpened { link, from } => self.on_connection_opened(now, link, from),
+            Input::ConnectionBytes { link, bytes } => self.on_connection_bytes(now, link, &bytes, handler),
+            Input::ConnectionSent { link, bytes } => self.on_connection_sent(now, link, bytes),
+            Input::ConnectionClosed { link, stalled } => self.on_connection_closed(now, link, stalled),
+            Input::ConnectionRefused { link, refusal } => self.on_connection_refused(now, link, refusal),
+            Input::Entropy(seed) => self.on_entropy(seed),
+            Input::Command(command) => self.on_command(now, command),
+            Input::Wake => {}
+        }
+        self.fire_timers(now);
+        if self.scratch.capacity() > SCRATCH_BYTES {
+            self.scratch = Vec::new();
+        }
+    }
+
+    /// The next output, or `None` if there is none.
+    pub fn poll_output(&mut self) -> Option<Output<D, BroadcastEvent>> {
+        self.outputs.pull()
+    }
+
+    /// Time of the next [`Input::Wake`], unless another input comes before.
+    pub fn deadline(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
     /// The configuration.
     pub const fn config(&self) -> &BroadcasterConfig {
         &self.config
-    }
-
-    /// The handler of payloads.
-    pub const fn handler(&self) -> &H {
-        &self.handler
-    }
-
-    /// The handler of payloads.
-    pub const fn handler_mut(&mut self) -> &mut H {
-        &mut self.handler
     }
 
     /// Totals since the start.
@@ -349,45 +377,12 @@ fn draw_epoch(secrets: &mut Rng) -> Epoch {
     }
 }
 
-impl<H: Handler> Machine for Broadcaster<H> {
-    type Command = crate::event::BroadcastCommand;
-    type Delivery = H::Delivery;
-    type Event = BroadcastEvent;
-
-    fn handle(&mut self, now: Time, input: Input<Self::Command>) {
-        let now = self.outputs.begin(now);
-        match input {
-            Input::Datagram { from, via, bytes } => self.on_datagram(now, from, via, bytes),
-            Input::ConnectionOpened { link, from } => self.on_connection_opened(now, link, from),
-            Input::ConnectionBytes { link, bytes } => self.on_connection_bytes(now, link, &bytes),
-            Input::ConnectionSent { link, bytes } => self.on_connection_sent(now, link, bytes),
-            Input::ConnectionClosed { link, stalled } => self.on_connection_closed(now, link, stalled),
-            Input::ConnectionRefused { link, refusal } => self.on_connection_refused(now, link, refusal),
-            Input::Entropy(seed) => self.on_entropy(seed),
-            Input::Command(command) => self.on_command(now, command),
-            Input::Wake => {}
-        }
-        self.fire_timers(now);
-        if self.scratch.capacity() > SCRATCH_BYTES {
-            self.scratch = Vec::new();
-        }
-    }
-
-    fn poll_output(&mut self) -> Option<Output<Self::Delivery, BroadcastEvent>> {
-        self.outputs.pull()
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        self.timers.next()
-    }
-}
-
-impl<H: Handler> std::fmt::Debug for Broadcaster<H> {
+impl<D> std::fmt::Debug for Broadcaster<D> {
     /// The NetId and the usage of limits.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Broadcaster")
             .field("me", &self.config.me)
-            .field("held", &self.limit_usage())
+            .field("usage", &self.limit_usage())
             .finish_non_exhaustive()
     }
 }

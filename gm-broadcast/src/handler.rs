@@ -5,7 +5,8 @@ use gm_codec::{Body, BroadcastId};
 
 use crate::time::Time;
 
-/// Interprets payloads: the group state of a node, or an application's registered types.
+/// Interprets payloads: the group table of a node, or an application's registered types. The
+/// broadcaster borrows it for each input, see [`Broadcaster::handle`](crate::Broadcaster::handle).
 pub trait Handler {
     /// Data that it delivers to the caller of the machine.
     type Delivery;

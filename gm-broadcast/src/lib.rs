@@ -1,9 +1,10 @@
 //! Broadcast from one node to many, delivered once to each node: UDP multicast where it works, a
 //! latency-aware tree of TCP connections elsewhere.
 //!
-//! A [`Broadcaster`] is a sans-I/O [`Machine`]: the caller supplies time, random bytes and input
-//! bytes, and performs the outputs. The tokio [`runtime`] drives it on sockets, a simulator in
-//! virtual time. Payloads are opaque; a [`Handler`] interprets them.
+//! A [`Broadcaster`] is sans-I/O: the caller supplies time, random bytes and input bytes, and
+//! performs the outputs. Payloads are opaque; a [`Handler`] interprets them, which the owner of the
+//! broadcaster lends it for each input. A [`BroadcastMachine`] owns both and is a [`Machine`]: the
+//! tokio [`runtime`] drives it on sockets, a simulator in virtual time.
 //!
 //! The parts, and the known techniques that they come from:
 //! - The tree is cut by the postal model ([`postal`]; Bar-Noy and Kipnis 1992): each relay gets as
@@ -20,7 +21,7 @@
 //!
 //! ```
 //! use gm_broadcast::{
-//!     BroadcastCommand, BroadcastRequest, Broadcaster, BroadcasterConfig, Handler,
+//!     BroadcastCommand, BroadcastMachine, BroadcastRequest, BroadcasterConfig, Handler,
 //!     HandlerOutcome, Input, Machine, Output, Received, Time, Via,
 //! };
 //! use gm_codec::{ApplicationPayload, Body, ClusterName, FrameCodec, Key, Keyring, Limits};
@@ -37,12 +38,12 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let node = |address: &str, seed: u8| -> Result<Broadcaster<Inbox>, Box<dyn std::error::Error>> {
+//! let node = |address: &str, seed: u8| -> Result<BroadcastMachine<Inbox>, Box<dyn std::error::Error>> {
 //!     let keyring = Keyring::new(Key::new([7; 32])); // a real key is random
 //!     let name: ClusterName = "production".parse()?;
 //!     let codec = FrameCodec::new(name, keyring, Limits::default())?;
 //!     let config = BroadcasterConfig::new(address.parse()?);
-//!     Ok(Broadcaster::new(config, codec, Inbox, [seed; 32], Time::ZERO)?)
+//!     Ok(BroadcastMachine::new(config, codec, Inbox, [seed; 32], Time::ZERO)?)
 //! };
 //! let (mut ann, mut bob) = (node("10.0.0.1:29999", 1)?, node("10.0.0.2:29999", 2)?);
 //!
@@ -81,10 +82,11 @@
 //! `postal.rs`, `islands.rs`, `plan.rs` (the tree); `reception.rs`, `loss_recovery.rs`, `dedup.rs`,
 //! `retransmit_cache.rs`, `peers.rs`, `connections.rs`, `ack_aggregation.rs`, `timers.rs`,
 //! `token_bucket.rs`, `counter.rs` (the state, in parts without I/O or time of their own);
-//! `broadcaster.rs` and the files below it (the protocol). `plant.rs` is for the simulator.
+//! `broadcaster.rs` and the files below it (the protocol), `broadcast_machine.rs`. `plant.rs` is for the simulator.
 //! `runtime.rs` and the files below it are behind the feature `tokio`, which is on by default.
 
 mod ack_aggregation;
+mod broadcast_machine;
 mod broadcaster;
 mod config;
 mod connections;
@@ -113,6 +115,7 @@ mod timers;
 mod token_bucket;
 mod unopened;
 
+pub use broadcast_machine::BroadcastMachine;
 pub use broadcaster::{Broadcaster, PartialFrameUsage, UnauthenticatedUsage};
 pub use config::{BroadcasterConfig, BroadcasterConfigError, BroadcasterLimits, BroadcasterTimings};
 pub use counter::{Counter, Counters};

@@ -8,7 +8,7 @@ use gm_clock::NetId;
 
 use crate::broadcaster::Broadcaster;
 use crate::datagram_path::DatagramReachability;
-use crate::handler::{Handler, Path};
+use crate::handler::Path;
 use crate::latency_class::LatencyClass;
 use crate::machine::DialFailure;
 use crate::time::Time;
@@ -96,7 +96,7 @@ pub enum SeedTrouble {
     ClosesBeforeFirstFrame,
 }
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// Time after a node's last multicast for which it counts as near.
     pub fn near_within(&self) -> Duration {
         let members = u32::try_from(self.near().len() + 1).unwrap_or(u32::MAX);

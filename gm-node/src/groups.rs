@@ -1,6 +1,6 @@
-//! The group table: the replicas that a node hosts, and the payload handler that merges what the
-//! broadcaster receives. It sends nothing itself; it queues an [`Effect`] for each follow-up, and
-//! the node performs them.
+//! The group table: the replicas that a node hosts. The node lends it to the broadcaster as payload
+//! handler; as such it merges what the broadcaster receives. It sends nothing itself; it queues an
+//! [`Effect`] for each follow-up, and the node performs them.
 
 mod admission;
 mod contacts;

@@ -60,7 +60,9 @@ pub use watch::{Cursor, Difference, DifferencePart};
 
 /// A node. See [`Machine`] for how to drive it.
 pub struct NodeMachine<S> {
-    broadcaster: Broadcaster<Groups>,
+    /// Handles the payloads that the broadcaster receives, and is lent to it for each input.
+    groups: Groups,
+    broadcaster: Broadcaster<std::convert::Infallible>,
     store: S,
     config: NodeConfig,
     outputs: Outputs<std::convert::Infallible, NodeEvent>,
@@ -139,25 +141,17 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    fn groups(&self) -> &Groups {
-        self.broadcaster.handler()
-    }
-
-    fn groups_mut(&mut self) -> &mut Groups {
-        self.broadcaster.handler_mut()
-    }
-
     fn emit(&mut self, event: NodeEvent) {
         self.outputs.push(Output::Event(event));
     }
 
     fn count(&mut self, counter: NodeCounter) {
-        self.groups_mut().counters.count(counter);
+        self.groups.counters.count(counter);
     }
 
     /// Hands the broadcaster an input, and takes over its outputs.
     fn drive_broadcaster(&mut self, now: Time, input: Input<gm_broadcast::BroadcastCommand>) {
-        self.broadcaster.handle(now, input);
+        self.broadcaster.handle(now, input, &mut self.groups);
         while let Some(output) = self.broadcaster.poll_output() {
             self.outputs.push(match output {
                 Output::Event(event) => {
@@ -191,7 +185,7 @@ impl<S: Store> NodeMachine<S> {
         loop {
             if let Some(result) = self.poll_store(now) {
                 self.on_batch_finished(now, result);
-            } else if let Some(effect) = self.groups_mut().effects.pop_front() {
+            } else if let Some(effect) = self.groups.effects.pop_front() {
                 self.on_effect(now, effect);
             } else if let Some(event) = self.broadcaster_events.pop_front() {
                 self.on_broadcaster_event(now, event);
@@ -349,7 +343,7 @@ impl<S> std::fmt::Debug for NodeMachine<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Node")
             .field("me", &self.config.broadcast.me)
-            .field("groups", &self.broadcaster.handler().hosted.len())
+            .field("groups", &self.groups.hosted.len())
             .finish_non_exhaustive()
     }
 }

@@ -206,7 +206,11 @@ pub(crate) const BOUNDARIES: &[Boundary] = &[
     Boundary {
         within: &["gm-sim/src/"],
         except: &["gm-sim/src/broadcast", "gm-sim/src/main.rs"],
-        names: &[outside_tests("Broadcaster", NO_PROTOCOL), outside_tests("crate::broadcast", NO_PROTOCOL)],
+        names: &[
+            outside_tests("Broadcaster", NO_PROTOCOL),
+            outside_tests("BroadcastMachine", NO_PROTOCOL),
+            outside_tests("crate::broadcast", NO_PROTOCOL),
+        ],
     },
 ];
 

@@ -12,12 +12,11 @@ use crate::ack_aggregation::{AckKey, OwnAck, RelayState};
 use crate::connections::RelayAckRequest;
 use crate::counter::Counter;
 use crate::event::{AckReport, BroadcastEvent};
-use crate::handler::Handler;
 use crate::plant::{Bug, planted};
 use crate::time::Time;
 use crate::timers::Timer;
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// The aggregations of a broadcast.
     pub(super) fn ack_keys_of(&self, id: BroadcastId) -> Vec<AckKey> {
         let first = AckKey { id, parent: None, reissued: false };

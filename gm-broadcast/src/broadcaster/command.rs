@@ -11,13 +11,12 @@ use super::forward::ForwardOptions;
 use crate::ack_aggregation::{AckAggregation, AckKey, OwnAck};
 use crate::connections::RelayAckRequest;
 use crate::event::{BroadcastCommand, BroadcastEvent, BroadcastRequest, Targets};
-use crate::handler::Handler;
 use crate::machine::ConnectionId;
 use crate::retransmit_cache::Content;
 use crate::time::Time;
 use crate::timers::Timer;
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     pub(super) fn on_command(&mut self, now: Time, command: BroadcastCommand) {
         match command {
             BroadcastCommand::Broadcast(broadcasting) => self.originate(now, broadcasting),

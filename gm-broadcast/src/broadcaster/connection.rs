@@ -15,7 +15,7 @@ use crate::machine::{ConnectionId, DialFailure, Output};
 use crate::time::Time;
 use crate::timers::Timer;
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     pub(super) fn on_connection_opened(&mut self, now: Time, id: ConnectionId, from: Option<SocketAddr>) {
         let handshake = Handshake::new(id.side(), self.secret_rng.bytes());
         let bytes = handshake.own_bytes().to_vec();
@@ -75,7 +75,13 @@ impl<H: Handler> Broadcaster<H> {
         least.map(|(id, _)| *id)
     }
 
-    pub(super) fn on_connection_bytes(&mut self, now: Time, id: ConnectionId, bytes: &[u8]) {
+    pub(super) fn on_connection_bytes(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        bytes: &[u8],
+        handler: &mut dyn Handler<Delivery = D>,
+    ) {
         let mut input = bytes;
         let Some(link) = self.connections.table.get_mut(&id) else { return };
         if let ConnectionState::Opening(handshake) = &mut link.state {
@@ -97,7 +103,7 @@ impl<H: Handler> Broadcaster<H> {
             let (payload, epoch, bytes) = payload;
             let inbound =
                 Inbound { path: Path::Connection, epoch, raw: &[], link: Some(id), bytes, source: None };
-            self.receive(now, inbound, payload);
+            self.receive(now, inbound, payload, handler);
         }
     }
 

@@ -14,8 +14,14 @@ use crate::machine::Via;
 use crate::plant::{Bug, planted};
 use crate::time::Time;
 
-impl<H: Handler> Broadcaster<H> {
-    pub(super) fn on_datagram(&mut self, now: Time, from: SocketAddr, via: Via, mut bytes: Vec<u8>) {
+impl<D> Broadcaster<D> {
+    pub(super) fn on_datagram(
+        &mut self,
+        now: Time,
+        (from, via): (SocketAddr, Via),
+        mut bytes: Vec<u8>,
+        handler: &mut dyn Handler<Delivery = D>,
+    ) {
         // Decryption costs one or two microseconds. A flood of invalid datagrams takes that time
         // from unknown senders, not from known addresses; addresses can be forged, so they decide
         // nothing else.
@@ -79,7 +85,7 @@ impl<H: Handler> Broadcaster<H> {
             bytes: opened.payload.len(),
             source: Some(from.ip()),
         };
-        self.receive(now, inbound, payload);
+        self.receive(now, inbound, payload, handler);
     }
 
     fn knows_address(&self, from: SocketAddr) -> bool {

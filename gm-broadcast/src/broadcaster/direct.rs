@@ -16,7 +16,7 @@ use crate::time::Time;
 /// Greatest number of retransmissions for one nack.
 const MAX_RETRANSMISSIONS: usize = crate::loss_recovery::MAX_NUMBERS_PER_NACK;
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// `present`: whether the sender has shown that it is present. If not, its statements about
     /// other nodes are ignored.
     pub(super) fn on_direct(
@@ -25,6 +25,7 @@ impl<H: Handler> Broadcaster<H> {
         (sender, present): (NetId, bool),
         inbound: &Inbound<'_>,
         body: Body,
+        handler: &mut dyn Handler<Delivery = D>,
     ) {
         match body {
             Body::HeaderOnly => {}
@@ -45,10 +46,10 @@ impl<H: Handler> Broadcaster<H> {
                     self.retransmit(now, sender, (node, epoch, number), inbound.link.is_some());
                 }
             }
-            Body::Retransmission(repeat) => self.on_retransmission(now, repeat),
+            Body::Retransmission(repeat) => self.on_retransmission(now, repeat, handler),
             body => {
                 let received = Received { from: sender, broadcast: None, path: inbound.path, body: &body };
-                let outcome = self.handler.handle(now, received);
+                let outcome = handler.handle(now, received);
                 if let Some(delivery) = outcome.deliver {
                     self.outputs.push(Output::Deliver(delivery));
                 }
@@ -84,7 +85,12 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// Handles a retransmission, or the reply that the peer does not have it either.
-    fn on_retransmission(&mut self, now: Time, repeat: gm_codec::Retransmission) {
+    fn on_retransmission(
+        &mut self,
+        now: Time,
+        repeat: gm_codec::Retransmission,
+        handler: &mut dyn Handler<Delivery = D>,
+    ) {
         let gm_codec::Retransmission { node, epoch, multicast_sequence: number, payload } = repeat;
         if payload.is_empty() {
             // The next nack goes to another peer.
@@ -114,7 +120,7 @@ impl<H: Handler> Broadcaster<H> {
             bytes: payload.len(),
             source: None,
         };
-        self.on_broadcast(now, node, &inbound, broadcast, inner.body);
+        self.on_broadcast(now, node, &inbound, broadcast, inner.body, handler);
     }
 
     pub(super) fn send_ack(&mut self, now: Time, to: NetId, about: BroadcastId, answer: AckStatus) {

@@ -6,12 +6,11 @@ use gm_codec::{AckRequest, Body, BroadcastHeader, BroadcastId, Channel, Header, 
 use super::Broadcaster;
 use crate::connections::{ConnectionState, OutboundBroadcast, OutboxEntry, RelayAckRequest};
 use crate::counter::Counter;
-use crate::handler::Handler;
 use crate::machine::{ConnectionId, Output};
 use crate::reception::MAX_PIGGYBACKED_CHANGES;
 use crate::time::Time;
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// The header of a direct payload to a node, or of a multicast without content.
     pub(super) fn direct_header(&mut self, now: Time, to: Option<NetId>, changes: usize) -> Header {
         let mut header = Header::direct(self.config.me);

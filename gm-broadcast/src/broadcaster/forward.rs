@@ -13,7 +13,6 @@ use crate::ack_aggregation::{AckAggregation, AckKey, OwnAck};
 use crate::connections::{OutboundBroadcast, RelayAckRequest};
 use crate::counter::Counter;
 use crate::event::BroadcastEvent;
-use crate::handler::Handler;
 use crate::islands::{Target, islands};
 use crate::latency_class::LatencyClass;
 use crate::plan::{Subtree, plan};
@@ -32,7 +31,7 @@ pub(super) struct ForwardOptions {
     pub(super) catch_up: Option<Arc<Content>>,
 }
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// Forwards a subtree as its relay.
     pub(super) fn forward_subtree(&mut self, now: Time, id: BroadcastId, task: RelayTask) {
         let Some((content, acks, stored)) = self.retransmit_cache.broadcast_with_outcome(&id) else {

@@ -13,7 +13,6 @@ use super::Broadcaster;
 use crate::ack_aggregation::{RelayAcks, RelayState};
 use crate::connections::{ConnectionState, OutboundBroadcast, OutboxEntry, RelayAckRequest};
 use crate::counter::Counter;
-use crate::handler::Handler;
 use crate::latency_class::LatencyClass;
 use crate::machine::{ConnectionId, Output};
 use crate::plant::{Bug, planted};
@@ -42,7 +41,7 @@ const NEAR_TIME_PER_BYTE: Duration = Duration::from_nanos(80);
 /// second.
 const WAN_TIME_PER_BYTE: Duration = Duration::from_micros(1);
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// Looks for a relay of a subtree, unless too many subtrees are open.
     pub(super) fn start_handover(
         &mut self,

@@ -6,7 +6,6 @@ use gm_codec::{Body, MissedMulticasts};
 use super::Broadcaster;
 use crate::counter::Counter;
 use crate::event::{BroadcastEvent, Transport};
-use crate::handler::Handler;
 use crate::machine::Output;
 use crate::plant::{Bug, planted};
 use crate::reception::MAX_REPORTED_CHANGES;
@@ -18,7 +17,7 @@ const MAX_NACK_NODES: usize = 16;
 /// Greatest number of runs of numbers per neighbor in one nack.
 const MAX_NACK_RUNS: usize = 8;
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// Called after any change of neighbors, confirmations or missing numbers.
     pub(super) fn after_reception_change(&mut self, now: Time) {
         let island_id = self.reception.island_id(self.config.me);

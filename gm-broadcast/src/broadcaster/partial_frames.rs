@@ -16,7 +16,6 @@ use super::Broadcaster;
 use crate::config::BroadcasterLimits;
 use crate::connections::Connection;
 use crate::counter::Counter;
-use crate::handler::Handler;
 use crate::machine::ConnectionId;
 use crate::time::Time;
 use crate::timers::Timer;
@@ -68,7 +67,7 @@ impl Connection {
     }
 }
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// Usage of accepted connections that are not authenticated.
     pub fn unauthenticated(&self) -> UnauthenticatedUsage {
         let unauthenticated =

@@ -9,7 +9,6 @@ use gm_codec::{Body, PeerExchange, PeerIsland};
 use super::Broadcaster;
 use crate::counter::Counter;
 use crate::event::{BroadcastEvent, Transport};
-use crate::handler::Handler;
 use crate::machine::ConnectionId;
 use crate::time::Time;
 use crate::timers::Timer;
@@ -21,7 +20,7 @@ const MAX_ASKED: usize = 8;
 /// Greatest number of nodes that are learned from one message: more than a correct peer sends.
 const MAX_LEARNED: usize = 256;
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// Adds seeds, within their limit.
     pub(super) fn add_seeds(&mut self, seeds: Vec<NetId>) {
         for seed in seeds {

@@ -15,7 +15,7 @@ use gm_codec::{Body, Extension, Header, PeerExchange, Routing};
 use super::Broadcaster;
 use super::receive::Inbound;
 use crate::counter::Counter;
-use crate::handler::{Handler, Path};
+use crate::handler::Path;
 use crate::machine::Output;
 use crate::time::Time;
 use crate::timers::Timer;
@@ -48,7 +48,7 @@ pub(super) struct PresenceChallenge {
 /// Open challenges by node.
 pub(super) type PresenceChallenges = BTreeMap<NetId, PresenceChallenge>;
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// Whether the sender of a payload is known to be present, perhaps by this payload. If not, it
     /// is challenged.
     pub(super) fn is_present(&mut self, now: Time, inbound: &Inbound<'_>, header: &Header) -> bool {

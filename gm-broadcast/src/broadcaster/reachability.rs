@@ -13,7 +13,6 @@ use crate::connections::ConnectionState;
 use crate::counter::Counter;
 use crate::datagram_path::ProbeOutcome;
 use crate::event::{BroadcastEvent, Transport};
-use crate::handler::Handler;
 use crate::machine::{ConnectionId, DialFailure, Output, STALL_TIMEOUT};
 use crate::peer_status::{CLOSES_BEFORE_REPORT, SMALL_SEGMENTS_FOR, SeedTrouble};
 use crate::time::Time;
@@ -36,7 +35,7 @@ const ADDRESS_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// Time after a seed's last sign of life in which it is not reported.
 const SEED_CONTACT_VALID: Duration = Duration::from_secs(30);
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// A frame from an address could not be decrypted.
     pub(super) fn on_unopened(&mut self, now: Time, from: SocketAddr, error: FrameError) {
         if let Some(cause) = UnopenedCause::of(error, self.codec.seals()) {

@@ -62,8 +62,14 @@ pub(super) struct AwaitedContent {
 /// Greatest number of subtrees that wait for one content.
 const MAX_RELAY_TASKS: usize = 4;
 
-impl<H: Handler> Broadcaster<H> {
-    pub(super) fn receive(&mut self, now: Time, inbound: Inbound<'_>, payload: Payload) {
+impl<D> Broadcaster<D> {
+    pub(super) fn receive(
+        &mut self,
+        now: Time,
+        inbound: Inbound<'_>,
+        payload: Payload,
+        handler: &mut dyn Handler<Delivery = D>,
+    ) {
         let Payload { header, body } = payload;
         let known = self.config.directory.get(header.sender);
         if !self.peers.entry(header.sender, known).0.frame_bucket.take(now) {
@@ -83,13 +89,13 @@ impl<H: Handler> Broadcaster<H> {
         self.answer_presence_challenge(now, &inbound, &header);
         let Header { sender, routing: kind, multicast_sequence: multicast, .. } = header;
         match kind {
-            Routing::Direct => self.on_direct(now, (sender, present), &inbound, body),
+            Routing::Direct => self.on_direct(now, (sender, present), &inbound, body, handler),
             Routing::Broadcast(broadcast) => {
                 if let (Path::Multicast, Some(epoch), Some(number)) = (inbound.path, inbound.epoch, multicast)
                 {
                     self.retransmit_cache.insert_multicast(sender, epoch, number, inbound.raw);
                 }
-                self.on_broadcast(now, sender, &inbound, broadcast, body);
+                self.on_broadcast(now, sender, &inbound, broadcast, body, handler);
             }
         }
     }
@@ -177,6 +183,7 @@ impl<H: Handler> Broadcaster<H> {
         inbound: &Inbound<'_>,
         broadcast: BroadcastHeader,
         body: Body,
+        handler: &mut dyn Handler<Delivery = D>,
     ) {
         let BroadcastHeader { origin, sequence, targets, ack_request } = broadcast;
         let origin =
@@ -198,7 +205,7 @@ impl<H: Handler> Broadcaster<H> {
             } else {
                 let delivery =
                     InboundBroadcast { id, sender, path: inbound.path, bytes: inbound.bytes, retransmitted };
-                self.deliver(now, delivery, body);
+                self.deliver(now, delivery, body, handler);
             }
         }
         if inbound.path != Path::Connection {
@@ -235,11 +242,17 @@ impl<H: Handler> Broadcaster<H> {
 
     /// Passes a new broadcast to the handler, and multicasts it if no other node of this island can
     /// have done so.
-    fn deliver(&mut self, now: Time, delivery: InboundBroadcast, body: Body) {
+    fn deliver(
+        &mut self,
+        now: Time,
+        delivery: InboundBroadcast,
+        body: Body,
+        handler: &mut dyn Handler<Delivery = D>,
+    ) {
         let InboundBroadcast { id, sender, path, bytes, retransmitted } = delivery;
         let near = self.reception.is_near(sender);
         let received = Received { from: sender, broadcast: Some(id), path, body: &body };
-        let outcome = self.handler.handle(now, received);
+        let outcome = handler.handle(now, received);
         self.dedup.mark_delivered(&id);
         self.counters.count(Counter::BroadcastsDelivered);
         if let Some(delivery) = outcome.deliver {

@@ -3,12 +3,11 @@
 
 use super::Broadcaster;
 use crate::counter::Counter;
-use crate::handler::Handler;
 use crate::machine::ConnectionId;
 use crate::time::Time;
 use crate::timers::Timer;
 
-impl<H: Handler> Broadcaster<H> {
+impl<D> Broadcaster<D> {
     /// Fires all timers that are due. Called after every input, so that nothing depends on whether
     /// a wake-up or a datagram comes first.
     pub(super) fn fire_timers(&mut self, now: Time) {

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::seeds::{SeedState, SeedStates};
 use super::settings::Seed;
 use super::stats::RuntimeStats;
-use crate::broadcaster::Broadcaster;
+use crate::broadcast_machine::BroadcastMachine;
 use crate::counter::Counters;
 use crate::event::BroadcastCommand;
 use crate::handler::Handler;
@@ -21,7 +21,7 @@ pub trait RuntimeMachine: Machine {
     fn close() -> Self::Command;
 }
 
-impl<H: Handler> RuntimeMachine for Broadcaster<H> {
+impl<H: Handler> RuntimeMachine for BroadcastMachine<H> {
     fn seeds(seeds: Vec<NetId>) -> BroadcastCommand {
         BroadcastCommand::AddSeeds(seeds)
     }

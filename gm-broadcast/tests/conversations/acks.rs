@@ -49,7 +49,7 @@ fn all_of_seven_settle_delivered() {
     net.run(ms(5_000));
     assert_eq!(settled(&net, 5, 7), AckReport { delivered: 7, settled: true, ..AckReport::default() });
     for number in 0..8 {
-        let held = net.stations[number].node.limit_usage();
+        let held = net.stations[number].node.broadcaster.limit_usage();
         let left = held.iter().filter(|(what, ..)| ["ack aggregations", "awaited contents"].contains(what));
         assert!(left.clone().all(|(_, held, _)| *held == 0), "{held:?}");
     }
@@ -98,7 +98,7 @@ fn all_that_are_down_are_missing() {
 #[test]
 fn refused_acks_are_counted_apart() {
     let mut net = tree(8);
-    net.stations[3].node.handler_mut().counts = false;
+    net.stations[3].node.handler.counts = false;
     net.broadcast(0, with_acks(5, "one does not count"));
     net.run(ms(5_000));
     assert_eq!(
@@ -110,7 +110,7 @@ fn refused_acks_are_counted_apart() {
 #[test]
 fn durable_waits_for_the_disk() {
     let mut net = tree(8);
-    net.stations[2].node.handler_mut().stored = true;
+    net.stations[2].node.handler.stored = true;
     let id = net.broadcast(0, durable(5, 20_000));
     net.run(ms(1_000));
     let report = (*net.reports(0, 5).last().unwrap()).clone();

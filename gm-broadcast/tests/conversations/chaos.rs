@@ -150,7 +150,7 @@ proptest! {
         }
         for (number, station) in net.stations.iter().enumerate() {
             prop_assert!(!station.events.contains(&gm_broadcast::BroadcastEvent::IdentityClash));
-            for (what, held, _) in station.node.limit_usage() {
+            for (what, held, _) in station.node.broadcaster.limit_usage() {
                 let ends = ["outbox", "in flight", "ack aggregations", "awaited contents"].contains(&what);
                 prop_assert!(!ends || held == 0, "{} {} at {}", held, what, number);
             }

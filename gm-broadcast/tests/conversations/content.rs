@@ -45,7 +45,7 @@ fn every_size_reaches_all_once() {
     // The reception changes were sent later.
     net.run(ACQUAINTED);
     for number in 0..net.stations.len() {
-        assert_eq!(net.stations[number].node.near().count(), net.stations.len() - 1);
+        assert_eq!(net.stations[number].node.broadcaster.near().count(), net.stations.len() - 1);
         let id = net.broadcast(number, broadcast_of("short"));
         net.run(ms(1_000));
         let paths =
@@ -58,7 +58,7 @@ fn every_size_reaches_all_once() {
 fn a_handler_may_change_forwarded_content() {
     let mut net = Net::of(8, None, |config| config.path_costs = deep());
     for number in 1..8 {
-        net.stations[number].node.handler_mut().adds = Some("+");
+        net.stations[number].node.handler.adds = Some("+");
     }
     let id = net.broadcast(0, with_acks(5, "said"));
     net.run(ms(2_000));
@@ -111,5 +111,5 @@ fn connection_chunks_may_have_any_size() {
     net.run(ms(1_000));
     assert!((1..3).all(|number| net.got(number, id).len() == 1));
     assert!(net.wire.iter().all(|tapped| tapped.carrier == Carrier::Link || tapped.broadcast().is_none()));
-    assert_eq!(net.stations[0].node.known(), [node(1), node(2)]);
+    assert_eq!(net.stations[0].node.broadcaster.known(), [node(1), node(2)]);
 }

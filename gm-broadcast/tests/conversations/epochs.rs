@@ -88,7 +88,7 @@ fn an_unsealed_pair_works() {
             assert!(net.got(number, id).is_empty());
             assert!(!net.stations[number].events.contains(&BroadcastEvent::IdentityClash));
         }
-        assert_eq!(net.stations[0].node.island_id(), island.map(|_| node(0)));
+        assert_eq!(net.stations[0].node.broadcaster.island_id(), island.map(|_| node(0)));
     }
 }
 

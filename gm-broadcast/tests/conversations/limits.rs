@@ -12,6 +12,7 @@ use crate::station::{broadcast_of, ms, node, text};
 fn usage(net: &Net, number: usize, what: &str) -> usize {
     net.stations[number]
         .node
+        .broadcaster
         .limit_usage()
         .into_iter()
         .find(|(name, ..)| *name == what)
@@ -41,7 +42,7 @@ fn seeds_are_limited_and_dialed_once() {
     for number in [1, 7, 7, 8, 9, 10] {
         net.command(0, BroadcastCommand::AddSeeds(vec![node(number)]));
     }
-    assert_eq!(net.stations[0].node.seeds(), [node(1), node(7), node(8)]);
+    assert_eq!(net.stations[0].node.broadcaster.seeds(), [node(1), node(7), node(8)]);
     assert_eq!(net.count(0, Counter::SeedsDropped), 2);
 }
 
@@ -156,7 +157,7 @@ fn peers_acks_and_cache_are_bounded() {
     }
 }
 
-fn ann() -> gm_broadcast::Broadcaster<crate::station::RecordingHandler> {
+fn ann() -> gm_broadcast::BroadcastMachine<crate::station::RecordingHandler> {
     let mut net = Net::of(2, None, |_| {});
     net.stations.remove(0).node
 }

@@ -27,7 +27,7 @@ fn a_gap_is_detected_nacked_and_filled() {
         let mut net = island(4, |_| {});
         net.broadcast(0, broadcast_of("first"));
         net.run(ms(100));
-        let to_lose = net.stations[0].node.counters().get(Counter::ContentMulticasts);
+        let to_lose = net.stations[0].node.broadcaster.counters().get(Counter::ContentMulticasts);
         net.lose = Some(Box::new(move |tapped, ear| {
             tapped.payload.header.multicast_sequence == Some(to_lose + 1)
                 && tapped.carrier == Carrier::Multicast
@@ -144,7 +144,7 @@ fn nacks_find_a_neighbor_with_the_multicast() {
     let mut net = island(5, |_| {});
     net.broadcast(0, broadcast_of("first"));
     net.run(ms(100));
-    let second = net.stations[0].node.counters().get(Counter::ContentMulticasts) + 1;
+    let second = net.stations[0].node.broadcaster.counters().get(Counter::ContentMulticasts) + 1;
     net.lose = Some(Box::new(move |tapped, ear| {
         tapped.payload.header.multicast_sequence == Some(second) && tapped.broadcast().is_some() && ear != 1
     }));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use gm_broadcast::{
-    BroadcastCommand, BroadcastRequest, Broadcaster, BroadcasterConfig, BroadcasterLimits, ConnectionId,
+    BroadcastCommand, BroadcastMachine, BroadcastRequest, BroadcasterConfig, BroadcasterLimits, ConnectionId,
     Counter, Input, Machine, Output, Time, Transport,
 };
 use gm_codec::{
@@ -17,7 +17,7 @@ use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
 
 /// A single node whose limits are checked after each input.
 struct Victim {
-    machine: Broadcaster<RecordingHandler>,
+    machine: BroadcastMachine<RecordingHandler>,
     now: Time,
     links: u64,
     /// Peak usage of each limit.
@@ -33,8 +33,8 @@ impl Victim {
         config.multicast = false;
         change(&mut config);
         let inbox = RecordingHandler { counts: true, stored: false, adds: None };
-        let machine = Broadcaster::new(config, codec, inbox, [1; 32], Time::ZERO).unwrap();
-        let peaks = machine.limit_usage().to_vec();
+        let machine = BroadcastMachine::new(config, codec, inbox, [1; 32], Time::ZERO).unwrap();
+        let peaks = machine.broadcaster.limit_usage().to_vec();
         Victim {
             machine,
             now: Time::ZERO,
@@ -56,7 +56,9 @@ impl Victim {
                 _ => {}
             }
         }
-        for ((what, held, most), peak) in self.machine.limit_usage().into_iter().zip(&mut self.peaks) {
+        for ((what, held, most), peak) in
+            self.machine.broadcaster.limit_usage().into_iter().zip(&mut self.peaks)
+        {
             assert!(held <= most, "{held} {what} of at most {most}");
             peak.1 = peak.1.max(held);
         }
@@ -88,7 +90,7 @@ impl Victim {
     }
 
     fn count(&self, counter: Counter) -> u64 {
-        self.machine.counters().get(counter)
+        self.machine.broadcaster.counters().get(counter)
     }
 }
 
@@ -169,7 +171,7 @@ fn unauthenticated_connections_hold_the_stated_maximum() {
     }
     assert_eq!(victim.peak("unauthenticated bytes"), stated);
     assert_eq!((victim.peak("partial frame bytes"), victim.peak("dialed, unauthenticated bytes")), (0, 0));
-    let unproven = victim.machine.unauthenticated();
+    let unproven = victim.machine.broadcaster.unauthenticated();
     assert_eq!((unproven.connections, unproven.bytes, unproven.max_bytes), (64, stated, stated));
     assert_eq!((unproven.closed, victim.count(Counter::ConnectionsEvictedUnauthenticated)), (936, 936));
     // One byte a second does not keep a connection alive.
@@ -177,7 +179,7 @@ fn unauthenticated_connections_hold_the_stated_maximum() {
         victim.pass(ms(1_000));
         victim.hear(ConnectionId::accepted(1_000), &[]);
     }
-    let unproven = victim.machine.unauthenticated();
+    let unproven = victim.machine.broadcaster.unauthenticated();
     assert_eq!((unproven.connections, unproven.bytes, unproven.closed), (0, 0, 1_000));
     assert_eq!(victim.count(Counter::AuthenticationTimeouts), 64);
 }
@@ -196,7 +198,7 @@ fn a_long_first_frame_is_refused_by_its_header() {
     }
     assert_eq!(
         (
-            victim.machine.counters().get_reason(Counter::FramesRejected, "TooLong"),
+            victim.machine.broadcaster.counters().get_reason(Counter::FramesRejected, "TooLong"),
             victim.count(Counter::UnauthenticatedClosed)
         ),
         (2, 1)
@@ -211,7 +213,7 @@ fn a_recorded_connection_does_not_authenticate() {
     let mut holder = KeyHolder::call(&mut victim, sealed(), 3);
     let more = holder.frame(text("recorded"));
     victim.hear(holder.link, &more);
-    assert_eq!((victim.machine.known(), victim.delivered), (vec![node(3)], 1));
+    assert_eq!((victim.machine.broadcaster.known(), victim.delivered), (vec![node(3)], 1));
     let mut restarted = Victim::new(sealed(), |_| {});
     restarted.feed(Input::Entropy([2; 32]));
     let known = [vec![node(3)], Vec::new()];
@@ -221,13 +223,13 @@ fn a_recorded_connection_does_not_authenticate() {
         victim.hear(link, &[holder.own.as_slice(), &holder.hello, &more].concat());
         assert_eq!(
             (
-                victim.machine.counters().get_reason(Counter::FramesRejected, "NotAuthentic"),
+                victim.machine.broadcaster.counters().get_reason(Counter::FramesRejected, "NotAuthentic"),
                 victim.count(Counter::UnauthenticatedClosed)
             ),
             (1, 1)
         );
         assert!(victim.closed.contains(&link));
-        assert_eq!((victim.machine.known(), victim.delivered), (known, before));
+        assert_eq!((victim.machine.broadcaster.known(), victim.delivered), (known, before));
     }
 }
 
@@ -261,8 +263,13 @@ fn partial_frames_share_one_budget() {
     victim.hear(last.link, &frame);
     assert_eq!(victim.delivered, 3);
     victim.pass(ms(70_000));
-    let held =
-        victim.machine.limit_usage().into_iter().find(|(what, ..)| *what == "partial frame bytes").unwrap();
+    let held = victim
+        .machine
+        .broadcaster
+        .limit_usage()
+        .into_iter()
+        .find(|(what, ..)| *what == "partial frame bytes")
+        .unwrap();
     assert_eq!((held.1, held.2), (0, 3 * FRAME));
 }
 
@@ -334,7 +341,7 @@ fn a_slow_frame_is_not_taken_for_an_idle_connection() {
         (victim.delivered, victim.count(Counter::ConnectionsIdle)),
         (1, 0),
         "{:?}",
-        victim.machine.counters()
+        victim.machine.broadcaster.counters()
     );
     victim.pass(ms(2_000));
     assert_eq!(victim.count(Counter::ConnectionsIdle), 1);

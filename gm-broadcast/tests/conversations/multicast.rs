@@ -26,8 +26,8 @@ fn the_second_broadcast_costs_one_announcement() {
     net.run(ACQUAINTED);
     for number in 0..4 {
         let station = &net.stations[number];
-        assert_eq!(station.node.near().count(), 3);
-        assert_eq!(station.node.island_id(), Some(node(0)));
+        assert_eq!(station.node.broadcaster.near().count(), 3);
+        assert_eq!(station.node.broadcaster.island_id(), Some(node(0)));
         let nears = station.events.iter().filter(|event| matches!(event, BroadcastEvent::Near(_))).count();
         assert_eq!(nears, 3);
         assert!(
@@ -55,7 +55,7 @@ fn the_second_broadcast_costs_one_announcement() {
 #[test]
 fn a_peer_is_near_while_its_multicast_is_heard() {
     let mut net = Net::of(2, Some(1), |_| {});
-    let status = |net: &Net| net.stations[0].node.peer_status(net.now, node(1));
+    let status = |net: &Net| net.stations[0].node.broadcaster.peer_status(net.now, node(1));
     assert_eq!(status(&net), None);
     net.introduce();
     let told = status(&net).unwrap();
@@ -82,7 +82,7 @@ fn a_peer_not_reached_since_its_last_multicast_is_far() {
     net.stations[1].down = true;
     net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
-    let status = net.stations[0].node.peer_status(net.now, node(1)).unwrap();
+    let status = net.stations[0].node.broadcaster.peer_status(net.now, node(1)).unwrap();
     assert!(!status.near && status.failures == 1, "{status:?}");
     assert!(matches!(status.failure, Some((_, DialFailure::Refused))), "{status:?}");
 }
@@ -200,9 +200,9 @@ fn lost_reception_is_replaced_by_a_connection() {
     net.run(ACQUAINTED);
     net.stations[2].island = Some(2);
     net.run(ms(2_000_000));
-    assert_eq!(net.stations[0].node.near().collect::<Vec<_>>(), [node(1)]);
+    assert_eq!(net.stations[0].node.broadcaster.near().collect::<Vec<_>>(), [node(1)]);
     assert!(net.stations[0].events.contains(&BroadcastEvent::Far(node(2))));
-    assert_eq!(net.stations[2].node.island_id(), None);
+    assert_eq!(net.stations[2].node.broadcaster.island_id(), None);
     let id = net.broadcast(0, broadcast_of("far"));
     net.run(ms(1_000));
     assert_eq!(net.got(2, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Connection]);
@@ -230,5 +230,5 @@ fn a_listener_gets_everything_once() {
         }
     }
     assert!(net.wire.iter().all(|tapped| tapped.carrier != Carrier::Multicast || tapped.from != 2));
-    assert_eq!(net.stations[0].node.near().collect::<Vec<_>>(), [node(1)]);
+    assert_eq!(net.stations[0].node.broadcaster.near().collect::<Vec<_>>(), [node(1)]);
 }

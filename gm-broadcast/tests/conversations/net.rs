@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gm_broadcast::{
-    BroadcastCommand, BroadcastEvent, BroadcastRequest, Broadcaster, BroadcasterConfig, ConnectionId,
+    BroadcastCommand, BroadcastEvent, BroadcastMachine, BroadcastRequest, BroadcasterConfig, ConnectionId,
     DialFailure, Input, Machine, Output, Time, Via,
 };
 use gm_clock::NetId;
@@ -93,7 +93,7 @@ impl Net {
         change(&mut config);
         let inbox = RecordingHandler { counts: true, stored: false, adds: None };
         let seed = [u8::try_from(number + 1).unwrap(); 32];
-        let node = Broadcaster::new(config, codec, inbox, seed, self.now).unwrap();
+        let node = BroadcastMachine::new(config, codec, inbox, seed, self.now).unwrap();
         let (got, events) = (Vec::new(), Vec::new());
         self.stations.push(Station { node, island, paused: false, down: false, got, events });
         number
@@ -182,7 +182,7 @@ impl Net {
         }
         station.node.handle(self.now, input);
         let outputs: Vec<_> = std::iter::from_fn(|| station.node.poll_output()).collect();
-        for (what, held, most) in station.node.limit_usage() {
+        for (what, held, most) in station.node.broadcaster.limit_usage() {
             assert!(held <= most, "{held} {what} exceed the limit of {most}");
         }
         for output in outputs {

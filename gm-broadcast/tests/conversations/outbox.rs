@@ -30,6 +30,7 @@ fn topical(topic: u64, what: &str, instead: Option<&str>) -> BroadcastRequest {
 fn waiting(net: &Net) -> usize {
     net.stations[0]
         .node
+        .broadcaster
         .limit_usage()
         .iter()
         .find(|(what, ..)| *what == "outbox")

@@ -1,7 +1,7 @@
 //! Presence: datagrams may be recordings from before the start, of a node that is gone.
 
 use gm_broadcast::{
-    BroadcastCommand, BroadcastEvent, Broadcaster, BroadcasterConfig, Counter, Input, Transport, Via,
+    BroadcastCommand, BroadcastEvent, BroadcastMachine, BroadcasterConfig, Counter, Input, Transport, Via,
 };
 
 use crate::net::Net;
@@ -12,7 +12,7 @@ use crate::tap::Carrier;
 fn restart(net: &mut Net, number: usize, seed: u8) {
     let config = BroadcasterConfig { multicast: true, ..BroadcasterConfig::new(node(number)) };
     let inbox = RecordingHandler { counts: true, stored: false, adds: None };
-    net.stations[number].node = Broadcaster::new(config, sealed(), inbox, [seed; 32], net.now).unwrap();
+    net.stations[number].node = BroadcastMachine::new(config, sealed(), inbox, [seed; 32], net.now).unwrap();
     net.stations[number].events.clear();
     net.stations[number].got.clear();
 }
@@ -40,7 +40,7 @@ fn a_replay_after_a_restart_creates_no_peer() {
     let mut net = Net::of(2, Some(1), |_| {});
     net.run(ms(5_000));
     let recorded = recorded(&mut net);
-    assert!(net.stations[0].node.near().any(|near| near == node(1)), "it was a neighbor");
+    assert!(net.stations[0].node.broadcaster.near().any(|near| near == node(1)), "it was a neighbor");
     assert!(recorded.iter().any(|(via, _)| *via == Via::Unicast), "challenges and responses are among them");
     net.stations[1].down = true;
     restart(&mut net, 0, 77);
@@ -50,9 +50,18 @@ fn a_replay_after_a_restart_creates_no_peer() {
             net.feed(0, Input::Datagram { from: node(1).into(), via: *via, bytes: bytes.clone() });
             net.run(ms(700));
             let machine = &net.stations[0].node;
-            assert!(machine.known().is_empty() && machine.near().next().is_none(), "round {round}");
-            assert!(machine.island_id().is_none() && !machine.is_alive(net.now, node(1), ms(60_000)));
-            assert!(machine.pick(u64::MAX / 2).is_none() && machine.reached_by_others(net.now).is_none());
+            assert!(
+                machine.broadcaster.known().is_empty() && machine.broadcaster.near().next().is_none(),
+                "round {round}"
+            );
+            assert!(
+                machine.broadcaster.island_id().is_none()
+                    && !machine.broadcaster.is_alive(net.now, node(1), ms(60_000))
+            );
+            assert!(
+                machine.broadcaster.pick(u64::MAX / 2).is_none()
+                    && machine.broadcaster.reached_by_others(net.now).is_none()
+            );
             heard = heard.max(net.stations[0].got.len());
         }
     }
@@ -85,8 +94,14 @@ fn a_node_that_returns_after_a_replay_is_a_peer() {
     restart(&mut net, 1, 78);
     net.stations[1].down = false;
     net.run(ms(3_000));
-    assert_eq!((net.stations[0].node.known(), net.stations[1].node.known()), (vec![node(1)], vec![node(0)]));
-    assert!(net.stations[0].node.is_near(node(1)) && net.stations[1].node.is_near(node(0)));
+    assert_eq!(
+        (net.stations[0].node.broadcaster.known(), net.stations[1].node.broadcaster.known()),
+        (vec![node(1)], vec![node(0)])
+    );
+    assert!(
+        net.stations[0].node.broadcaster.is_near(node(1))
+            && net.stations[1].node.broadcaster.is_near(node(0))
+    );
 }
 
 /// A newcomer of an island knows all of its nodes, and they know it, a few latencies after its
@@ -101,10 +116,10 @@ fn a_multicast_newcomer_is_a_peer_within_milliseconds() {
         assert!(net.step(until), "it sends nothing");
     }
     net.run(ms(5));
-    assert_eq!(net.stations[newcomer].node.known().len(), 20);
+    assert_eq!(net.stations[newcomer].node.broadcaster.known().len(), 20);
     for number in 0..20 {
-        assert!(net.stations[number].node.known().contains(&node(newcomer)), "{number}");
-        assert!(net.stations[number].node.is_near(node(newcomer)), "{number}");
+        assert!(net.stations[number].node.broadcaster.known().contains(&node(newcomer)), "{number}");
+        assert!(net.stations[number].node.broadcaster.is_near(node(newcomer)), "{number}");
     }
 }
 
@@ -127,8 +142,14 @@ fn without_datagrams_the_challenge_uses_a_connection() {
     let mut net = Net::of(2, Some(1), |_| {});
     net.lose = Some(Box::new(|tapped, _| tapped.carrier == Carrier::Datagram));
     net.run(ms(10_000));
-    assert_eq!((net.stations[0].node.known(), net.stations[1].node.known()), (vec![node(1)], vec![node(0)]));
-    assert!(net.stations[0].node.is_near(node(1)) || net.stations[1].node.is_near(node(0)));
+    assert_eq!(
+        (net.stations[0].node.broadcaster.known(), net.stations[1].node.broadcaster.known()),
+        (vec![node(1)], vec![node(0)])
+    );
+    assert!(
+        net.stations[0].node.broadcaster.is_near(node(1))
+            || net.stations[1].node.broadcaster.is_near(node(0))
+    );
 }
 
 /// Open challenges are limited, and a node beyond the limit is challenged at its next datagram.
@@ -150,9 +171,10 @@ fn concurrent_challenges_are_bounded() {
     }
     assert_eq!(net.count(0, Counter::PresenceChecksDropped), 176);
     net.run(ms(30_000));
-    assert!(net.stations[0].node.known().is_empty());
+    assert!(net.stations[0].node.broadcaster.known().is_empty());
     let held = net.stations[0]
         .node
+        .broadcaster
         .limit_usage()
         .into_iter()
         .find(|(what, ..)| *what == "presence challenges")

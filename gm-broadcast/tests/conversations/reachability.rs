@@ -12,7 +12,7 @@ use crate::tap::Carrier;
 
 impl Net {
     fn status(&self, number: usize, of: usize) -> PeerStatus {
-        self.stations[number].node.peer_status(self.now, node(of)).unwrap()
+        self.stations[number].node.broadcaster.peer_status(self.now, node(of)).unwrap()
     }
 
     fn saw(&self, number: usize, wanted: impl Fn(&BroadcastEvent) -> bool) -> bool {
@@ -84,7 +84,7 @@ fn the_other_address_family_gets_connections_only() {
     let six: gm_clock::NetId = "[fd00::2]:29999".parse().unwrap();
     net.add(None, |config| config.me = six);
     net.command(0, BroadcastCommand::AddNodes(vec![six]));
-    let status = net.stations[0].node.peer_status(net.now, six).unwrap();
+    let status = net.stations[0].node.broadcaster.peer_status(net.now, six).unwrap();
     assert_eq!(status.datagrams, DatagramReachability::OtherFamily);
     let before = net.datagrams.len();
     net.command(0, BroadcastCommand::Send { to: six, body: text("hello"), transport: Transport::Udp });
@@ -166,7 +166,7 @@ fn an_unreachable_node_is_served_on_its_own_connection() {
         config.seeds = vec![node(0)];
     });
     net.run(ms(1_000));
-    let status = |net: &Net| net.stations[0].node.peer_status(net.now, nat).unwrap();
+    let status = |net: &Net| net.stations[0].node.broadcaster.peer_status(net.now, nat).unwrap();
     assert!(status(&net).connected && !status(&net).is_unreachable_at_its_address());
     net.command(0, BroadcastCommand::Unanswered { node: nat, by: Transport::Udp });
     net.command(1, BroadcastCommand::Send { to: node(0), body: text("answer"), transport: Transport::Tcp });
@@ -176,8 +176,8 @@ fn an_unreachable_node_is_served_on_its_own_connection() {
     net.run(ms(1_000));
     assert_eq!(net.texts(1), ["hello"]);
     assert!(status(&net).is_unreachable_at_its_address(), "{:?}", status(&net));
-    assert_eq!(net.stations[1].node.reached_by_others(net.now), None);
-    assert!(net.stations[0].node.reached_by_others(net.now).is_some());
+    assert_eq!(net.stations[1].node.broadcaster.reached_by_others(net.now), None);
+    assert!(net.stations[0].node.broadcaster.reached_by_others(net.now).is_some());
 }
 
 /// A stalled connection to a node that is alive: the next one uses small segments.
@@ -212,8 +212,8 @@ fn an_unlisted_node_comes_back_only_by_itself() {
         net.command(number, BroadcastCommand::AddNodes(vec![node(2)]));
     }
     net.run(ms(120_000));
-    assert_eq!(net.stations[0].node.known(), [node(1)]);
+    assert_eq!(net.stations[0].node.broadcaster.known(), [node(1)]);
     net.stations[2].down = false;
     net.run(ms(60_000));
-    assert_eq!(net.stations[0].node.known(), [node(1), node(2)]);
+    assert_eq!(net.stations[0].node.broadcaster.known(), [node(1), node(2)]);
 }

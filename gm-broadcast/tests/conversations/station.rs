@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gm_broadcast::{
-    BroadcastEvent, BroadcastRequest, Broadcaster, Handler, HandlerOutcome, Path, Received, Time,
+    BroadcastEvent, BroadcastMachine, BroadcastRequest, Handler, HandlerOutcome, Path, Received, Time,
 };
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, BroadcastId, FrameCodec, Key, Keyring, Limits};
@@ -39,7 +39,7 @@ impl Handler for RecordingHandler {
 }
 
 pub(crate) struct Station {
-    pub(crate) node: Broadcaster<RecordingHandler>,
+    pub(crate) node: BroadcastMachine<RecordingHandler>,
     /// The island in which it multicasts.
     pub(crate) island: Option<u32>,
     /// Whether it is paused: it handles no inputs, and its connections stay.

@@ -27,7 +27,7 @@ fn begin(bytes: usize) -> Vec<u8> {
 }
 
 async fn unauthenticated(node: &Node) -> UnauthenticatedUsage {
-    node.shell.with_machine(|machine| machine.unauthenticated()).await.unwrap()
+    node.shell.with_machine(|machine| machine.broadcaster.unauthenticated()).await.unwrap()
 }
 
 /// Partial frames of 16 MiB, and first frames without their last byte: on 64 and on some hundred
@@ -68,8 +68,11 @@ async fn unauthenticated_connections_are_read_to_the_limit() {
             }
     })
     .await;
-    let ended =
-        ann.shell.with_machine(|machine| machine.counters().get(Counter::UnauthenticatedLeft)).await.unwrap();
+    let ended = ann
+        .shell
+        .with_machine(|machine| machine.broadcaster.counters().get(Counter::UnauthenticatedLeft))
+        .await
+        .unwrap();
     assert_eq!(unauthenticated(&ann).await.closed + ended, u64::from(called));
     bob.know(&[&ann]).await;
     let text = "after the flood ".repeat(100_000);

@@ -80,7 +80,9 @@ async fn a_seed_that_is_oneself_is_ignored() {
     bob.knows(1).await;
     let known = ann
         .shell
-        .with_machine(|machine| (machine.known(), machine.counters().get(Counter::DialsStarted)))
+        .with_machine(|machine| {
+            (machine.broadcaster.known(), machine.broadcaster.counters().get(Counter::DialsStarted))
+        })
         .await
         .unwrap();
     assert_eq!(known, (vec![bob.me()], 1));
@@ -206,7 +208,11 @@ async fn an_unanswered_dial_times_out() {
     ann.shell.send(BroadcastCommand::AddNodes(vec![at.try_into().unwrap()])).await.unwrap();
     ann.broadcast("anybody?").await;
     let silent = || async {
-        ann.shell.with_machine(|machine| machine.counters().get(Counter::DialsUnreachable)).await.unwrap() > 0
+        ann.shell
+            .with_machine(|machine| machine.broadcaster.counters().get(Counter::DialsUnreachable))
+            .await
+            .unwrap()
+            > 0
     };
     node::eventually(silent).await;
 }
@@ -226,7 +232,10 @@ async fn invalid_bytes_close_the_connection() {
     // A node behind the same address waits a little, and is accepted again.
     node::eventually(|| async {
         bob.broadcast("still there?").await;
-        ann.shell.with_machine(|machine| machine.counters().get(Counter::BroadcastsDelivered)).await.unwrap()
+        ann.shell
+            .with_machine(|machine| machine.broadcaster.counters().get(Counter::BroadcastsDelivered))
+            .await
+            .unwrap()
             > 0
     })
     .await;

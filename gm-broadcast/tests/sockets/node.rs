@@ -6,7 +6,7 @@ use gm_broadcast::runtime::{
     DeliverAll, DeliveredBody, MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Sockets, entropy,
     start,
 };
-use gm_broadcast::{BroadcastCommand, BroadcastEvent, BroadcastRequest, Broadcaster, Time};
+use gm_broadcast::{BroadcastCommand, BroadcastEvent, BroadcastMachine, BroadcastRequest, Time};
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
 use tokio::sync::mpsc::Receiver;
@@ -15,7 +15,7 @@ use tokio::sync::mpsc::Receiver;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Node {
-    pub(crate) shell: RuntimeHandle<Broadcaster<DeliverAll>>,
+    pub(crate) shell: RuntimeHandle<BroadcastMachine<DeliverAll>>,
     said: Receiver<MachineOutput<DeliveredBody, BroadcastEvent>>,
 }
 
@@ -37,7 +37,8 @@ impl Node {
         let mut config = sockets.config();
         // A node without peers asks often here.
         config.timings.exchange = Duration::from_millis(300);
-        let machine = Broadcaster::new(config, codec, DeliverAll, entropy().unwrap(), Time::ZERO).unwrap();
+        let machine =
+            BroadcastMachine::new(config, codec, DeliverAll, entropy().unwrap(), Time::ZERO).unwrap();
         let (shell, said) = start(machine, sockets).unwrap();
         Node { shell, said }
     }
@@ -79,14 +80,14 @@ impl Node {
 
     pub(crate) async fn knows(&self, count: usize) {
         eventually(|| async {
-            self.shell.with_machine(|machine| machine.known().len()).await.unwrap() >= count
+            self.shell.with_machine(|machine| machine.broadcaster.known().len()).await.unwrap() >= count
         })
         .await;
     }
 
     pub(crate) async fn is_near(&self, count: usize) {
         eventually(|| async {
-            self.shell.with_machine(|machine| machine.near().count()).await.unwrap() >= count
+            self.shell.with_machine(|machine| machine.broadcaster.near().count()).await.unwrap() >= count
         })
         .await;
     }

@@ -65,7 +65,7 @@ impl<S: Store> NodeMachine<S> {
             (PendingBatch::Own(drafts), Err(error)) => self.reject_drafts(now, drafts, &error),
             (PendingBatch::Learned { broadcasts, .. }, Ok(())) => self.on_learned_stored(now, broadcasts),
             (PendingBatch::Learned { records, broadcasts, contacts, peers }, Err(_)) => {
-                let groups = self.groups_mut();
+                let groups = &mut self.groups;
                 groups.dirty.extend(records);
                 groups.contacts.changed |= contacts;
                 self.peers_changed |= peers;
@@ -98,7 +98,7 @@ impl<S: Store> NodeMachine<S> {
                 self.write_queue.push_back(QueuedWrite::Readdress { group: group.clone(), former });
             }
             self.probed.remove(&group);
-            if let Some(hosted) = self.groups_mut().hosted.get_mut(&group) {
+            if let Some(hosted) = self.groups.hosted.get_mut(&group) {
                 hosted.joining = false;
             }
             self.release_if_idle(now, &group);
@@ -152,7 +152,7 @@ impl<S: Store> NodeMachine<S> {
             // The new version is greater than any that peers may have.
             self.exclude_loss_in(&group);
         }
-        let groups = self.groups_mut();
+        let groups = &mut self.groups;
         if let Some(hosted) = groups.hosted.get_mut(&group) {
             hosted.joining = false;
         }
@@ -192,7 +192,7 @@ impl<S: Store> NodeMachine<S> {
             let change = OwnChange { previous: before.as_ref(), own: &own, former, changed };
             self.disseminate(now, &group, change, waiting);
         }
-        let leaving = self.groups().hosted.get(&group).is_some_and(|hosted| hosted.leaving_until.is_some());
+        let leaving = self.groups.hosted.get(&group).is_some_and(|hosted| hosted.leaving_until.is_some());
         if (was_member || leaving) && !own.is_member() {
             self.on_left(now, &group);
         } else {
@@ -208,7 +208,7 @@ impl<S: Store> NodeMachine<S> {
         if !is_member {
             return self.unenroll(group);
         }
-        let groups = self.groups_mut();
+        let groups = &mut self.groups;
         groups.host(now, group);
         if let Some(hosted) = groups.hosted.get_mut(group) {
             hosted.leaving_until = None;
@@ -218,7 +218,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Prepares the exchanges that spread an own change further than its broadcast reached.
     fn schedule_exchanges(&mut self, now: Time, group: &GroupName, is_first: bool) {
-        if let Some(hosted) = self.groups_mut().hosted.get_mut(group) {
+        if let Some(hosted) = self.groups.hosted.get_mut(group) {
             hosted.mark_unsettled();
         }
         self.track_lagging(now, group);

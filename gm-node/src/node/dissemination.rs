@@ -58,7 +58,7 @@ impl<S: Store> NodeMachine<S> {
             to = self.members_to_ask(*first);
         }
         let new = self.is_newcomer_in(now, group);
-        if changed && let Some(hosted) = self.groups_mut().hosted.get_mut(group) {
+        if changed && let Some(hosted) = self.groups.hosted.get_mut(group) {
             hosted.informed = new.then(|| to.iter().copied().collect());
         }
         let parts_of = |own: MemberUpdate| parts(own, former.as_ref());
@@ -112,7 +112,7 @@ impl<S: Store> NodeMachine<S> {
     /// The other members that a change of these ranges affects.
     pub(super) fn concerned_members(&self, group: &GroupName, ranges: &[KeyRange]) -> Vec<NetId> {
         let me = self.me();
-        let Some(view) = self.groups().set.group(group).map(Replica::view) else { return Vec::new() };
+        let Some(view) = self.groups.set.group(group).map(Replica::view) else { return Vec::new() };
         let mut nodes: BTreeSet<NetId> = if ranges.len() > MAX_RANGES || ranges.contains(&KeyRange::WHOLE) {
             view.members().collect()
         } else {

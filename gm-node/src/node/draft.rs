@@ -71,7 +71,7 @@ impl<S: Store> NodeMachine<S> {
         group: &GroupName,
     ) -> &'a mut Draft {
         drafts.entry(group.clone()).or_insert_with(|| {
-            let groups = &self.broadcaster.handler().set;
+            let groups = &self.groups.set;
             let replica = groups.group(group).cloned().unwrap_or_else(|| {
                 let fresh = Replica::new(self.me(), group.clone());
                 match self.config.default_port {
@@ -123,7 +123,7 @@ impl<S: Store> NodeMachine<S> {
             }
             // A new group takes its slot now, so that two in one tick do not take the same. The
             // slot is released if the store fails.
-            Ok(_) if draft.replica.is_member() && !self.groups_mut().host(now, &group) => {
+            Ok(_) if draft.replica.is_member() && !self.groups.host(now, &group) => {
                 full("hosted groups", limits.groups, "groups", "leave a group")
             }
             Ok(written) => Ok(written),
@@ -131,7 +131,7 @@ impl<S: Store> NodeMachine<S> {
         match result {
             Ok(written) => {
                 if draft.previous.is_none()
-                    && let Some(hosted) = self.groups_mut().hosted.get_mut(&group)
+                    && let Some(hosted) = self.groups.hosted.get_mut(&group)
                 {
                     hosted.joining = true;
                 }
@@ -174,7 +174,7 @@ impl<S: Store> NodeMachine<S> {
                 let until = draft.replica.conflict().paused_until().unwrap_or(context.millis);
                 let pause_millis = until.saturating_sub(context.millis);
                 self.count(NodeCounter::IdentityConflicts);
-                let shown_by = self.groups().hosted.get(&group).and_then(|hosted| hosted.conflict_source);
+                let shown_by = self.groups.hosted.get(&group).and_then(|hosted| hosted.conflict_source);
                 self.emit(NodeEvent::IdentityConflict { group, pause_millis, reported_by: shown_by });
             }
             OwnRecordOutcome::Nothing | OwnRecordOutcome::Older | OwnRecordOutcome::AlreadyEvicted(_) => {}
@@ -194,7 +194,7 @@ impl<S: Store> NodeMachine<S> {
         }
         let context = self.write_context(now);
         // After a failure of the store, a node may have written under the old address meanwhile.
-        let known = self.groups().record(&group, former.member()).unwrap_or(&former).clone();
+        let known = self.groups.record(&group, former.member()).unwrap_or(&former).clone();
         let state = gm_data::GroupState::from_records(group.clone(), [known]);
         let mut old = Replica::restore(former.member(), state);
         let left = old.leave(context);

@@ -24,7 +24,7 @@ impl<S: Store> NodeMachine<S> {
         let was_heard = |member: NetId| broadcaster.was_heard(member);
         let evictions =
             |replica: &Replica| replica.evictions_of_forgotten(|member| include_absent && !was_heard(member));
-        self.groups().replica(group).map(evictions).unwrap_or_default()
+        self.groups.replica(group).map(evictions).unwrap_or_default()
     }
 
     /// Drops the records of forgotten members here and at all reachable members. Others are sent
@@ -38,9 +38,9 @@ impl<S: Store> NodeMachine<S> {
     }
 
     fn evict(&mut self, now: Time, group: &GroupName, evictions: &[Eviction]) {
-        let evicted = self.groups_mut().evict(now, group, evictions);
+        let evicted = self.groups.evict(now, group, evictions);
         if !evicted.is_empty() {
-            self.groups_mut().mark_changed(group, evicted);
+            self.groups.mark_changed(group, evicted);
             self.schedule_write_back(now, false);
             self.hasten(now, self.config.timing.exchange_interval_active);
         }
@@ -83,7 +83,7 @@ impl<S: Store> NodeMachine<S> {
         route: (NetId, Path),
         eviction: Eviction,
     ) {
-        let Some(own) = self.groups().set.group(group) else { return };
+        let Some(own) = self.groups.set.group(group) else { return };
         let is_paused = own.conflict().paused_until().is_some_and(|until| until > millis(now));
         if let Some(later) = own.reset_eviction() {
             self.send_evictions(now, group, route, &[later]);

@@ -40,7 +40,7 @@ impl<S: Store> NodeMachine<S> {
     fn needs_probe(&self, group: &GroupName) -> bool {
         let me = self.me();
         let is_enabled = !self.config.timing.first_write_probe.is_zero() && !self.config.single_node;
-        let is_certain = self.groups().record(group, me).is_some() && !self.loss_suspected_in.contains(group);
+        let is_certain = self.groups.record(group, me).is_some() && !self.loss_suspected_in.contains(group);
         is_enabled && !self.probed.contains(group) && !is_certain
     }
 
@@ -77,7 +77,7 @@ impl<S: Store> NodeMachine<S> {
         for group in queued {
             if self.needs_probe(&group)
                 && !self.first_write_probes.contains_key(&group)
-                && self.groups_mut().host(now, &group)
+                && self.groups.host(now, &group)
             {
                 self.first_write_probes.insert(
                     group,

@@ -24,9 +24,9 @@ impl<S: Store> NodeMachine<S> {
             Some(group) => vec![group],
             None => {
                 let knows = |group: &&GroupName| {
-                    self.groups().version(group, member).is_some_and(|version| !version.forgotten)
+                    self.groups.version(group, member).is_some_and(|version| !version.forgotten)
                 };
-                self.groups().hosted.keys().filter(knows).cloned().collect()
+                self.groups.hosted.keys().filter(knows).cloned().collect()
             }
         };
         if groups.is_empty() {
@@ -49,7 +49,7 @@ impl<S: Store> NodeMachine<S> {
         member: NetId,
         (tag, wait): (u64, Wait),
     ) {
-        if self.groups().replica(&group).is_none() {
+        if self.groups.replica(&group).is_none() {
             let error = WriteError::UnknownGroup { group: group.clone() };
             return self.answer(tag, Some(group), Err(error));
         }
@@ -102,8 +102,8 @@ impl<S: Store> NodeMachine<S> {
     /// Unlists a forgotten member as a peer, if it is a member of no hosted group, until it sends a
     /// message itself.
     pub(super) fn unlist_if_forgotten(&mut self, now: Time, member: NetId) {
-        let version = |group: &GroupName| self.groups().version(group, member);
-        let versions: Vec<_> = self.groups().hosted.keys().filter_map(version).collect();
+        let version = |group: &GroupName| self.groups.version(group, member);
+        let versions: Vec<_> = self.groups.hosted.keys().filter_map(version).collect();
         if !versions.is_empty() && versions.iter().all(|version| version.forgotten) {
             self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Unlist(member));
         }
@@ -113,7 +113,7 @@ impl<S: Store> NodeMachine<S> {
     pub(super) fn purge(&mut self, now: Time) {
         self.purge_at = now + self.config.timing.purge_interval;
         let (policy, age) = (self.config.purge, self.config.timing.contact_ttl);
-        let groups = self.groups_mut();
+        let groups = &mut self.groups;
         groups.expire_contacts(now, age);
         let millis = millis(now);
         let names: Vec<GroupName> = groups.hosted.keys().cloned().collect();

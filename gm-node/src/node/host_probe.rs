@@ -23,12 +23,12 @@ const RETRY_DELAY: Duration = Duration::from_millis(500);
 impl<S: Store> NodeMachine<S> {
     /// Time at which a candidate is due.
     pub(super) fn next_host_probe(&self) -> Option<Time> {
-        self.groups().host_probe_at
+        self.groups.host_probe_at
     }
 
     /// Probes the candidates that are due.
     pub(super) fn probe_hosts(&mut self, now: Time) {
-        let groups = self.groups_mut();
+        let groups = &mut self.groups;
         let mut next: Option<Time> = None;
         let mut to: BTreeMap<NetId, (u32, Vec<GroupName>)> = BTreeMap::new();
         let mut given_up = Vec::new();

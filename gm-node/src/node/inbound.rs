@@ -32,7 +32,7 @@ impl<S: Store> NodeMachine<S> {
     ) {
         for member in members {
             self.settle_pull(group, *member);
-            if self.groups().version(group, *member).is_some_and(|version| version.forgotten) {
+            if self.groups.version(group, *member).is_some_and(|version| version.forgotten) {
                 self.unlist_if_forgotten(now, *member);
             }
         }
@@ -44,7 +44,7 @@ impl<S: Store> NodeMachine<S> {
             }
             self.unstored_broadcasts.push_back((Some(group.clone()), id));
             if let Some(informed) =
-                self.groups_mut().hosted.get_mut(group).and_then(|hosted| hosted.informed.as_mut())
+                self.groups.hosted.get_mut(group).and_then(|hosted| hosted.informed.as_mut())
             {
                 informed.insert(id.origin);
             }
@@ -59,12 +59,11 @@ impl<S: Store> NodeMachine<S> {
     /// Reports, once, that a group nearly has the maximum number of records.
     fn warn_if_near_limit(&mut self, group: &GroupName) {
         let max = self.config.limits.records;
-        let Some(records) = self.groups().replica(group).map(|replica| replica.state().records().len())
-        else {
+        let Some(records) = self.groups.replica(group).map(|replica| replica.state().records().len()) else {
             return;
         };
         let crowded = is_near_limit(records, max);
-        let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };
+        let Some(hosted) = self.groups.hosted.get_mut(group) else { return };
         if crowded && !std::mem::replace(&mut hosted.near_limit_reported, true) {
             self.emit(NodeEvent::NearRecordLimit { group: group.clone(), records, max });
         }
@@ -91,7 +90,7 @@ impl<S: Store> NodeMachine<S> {
             return self.count(NodeCounter::RecordRepliesRateLimited);
         }
         let versions = members.iter().filter_map(|member| {
-            let version = self.groups().version(group, *member)?;
+            let version = self.groups.version(group, *member)?;
             Some((*member, Some(KnownVersion { version, digest: None })))
         });
         let versions: Vec<_> = versions.collect();

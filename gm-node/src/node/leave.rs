@@ -18,7 +18,7 @@ impl<S: Store> NodeMachine<S> {
             return;
         }
         let until = now + self.config.timing.leave_timeout;
-        let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };
+        let Some(hosted) = self.groups.hosted.get_mut(group) else { return };
         hosted.leaving_until.get_or_insert(until);
         if planted(Bug::LeaveNotAnnounced) {
             return self.release(now, group);
@@ -28,7 +28,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Releases a group that was left, if its time is over or no other member exists.
     pub(super) fn release_if_left(&mut self, now: Time, group: &GroupName) {
-        let groups = self.groups();
+        let groups = &self.groups;
         let Some(hosted) = groups.hosted.get(group) else { return };
         let Some(until) = hosted.leaving_until else { return };
         let me = self.me();
@@ -43,7 +43,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Notes that another host of a group is in sync.
     pub(super) fn note_in_sync(&mut self, now: Time, group: &GroupName, with: NetId) {
-        let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };
+        let Some(hosted) = self.groups.hosted.get_mut(group) else { return };
         (hosted.last_equal, hosted.differs_since, hosted.unsettled_turns) = (Some((with, now)), None, 0);
         if hosted.leaving_until.is_some() {
             // The peer has the leave.
@@ -59,7 +59,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Notes that an exchange confirmed that no other member of a group is known.
     pub(super) fn note_sole_member(&mut self, now: Time, group: &GroupName) {
-        let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };
+        let Some(hosted) = self.groups.hosted.get_mut(group) else { return };
         hosted.is_sole = true;
         self.on_probe_answered(now, group);
         self.release_if_left(now, group);
@@ -75,10 +75,10 @@ impl<S: Store> NodeMachine<S> {
     pub(super) fn release_if_idle(&mut self, now: Time, group: &GroupName) {
         let me = self.me();
         let wanted = self.config.observe
-            || self.groups().hosted.get(group).is_none_or(|hosted| hosted.leaving_until.is_some())
+            || self.groups.hosted.get(group).is_none_or(|hosted| hosted.leaving_until.is_some())
             || self.first_write_probes.contains_key(group)
             || self.is_needed(group)
-            || self.groups().replica(group).is_some_and(|replica| replica.state().is_member(me));
+            || self.groups.replica(group).is_some_and(|replica| replica.state().is_member(me));
         if !wanted {
             self.release(now, group);
         }
@@ -87,7 +87,7 @@ impl<S: Store> NodeMachine<S> {
     /// Stops hosting a group: keeps this node's own record, and one member as a contact.
     fn release(&mut self, now: Time, group: &GroupName) {
         let me = self.me();
-        let groups = self.groups_mut();
+        let groups = &mut self.groups;
         let candidate = groups.hosted.remove(group).and_then(|hosted| hosted.host_candidates.last().copied());
         groups.changed_groups.insert(group.clone());
         let (mut others, mut contact) = (Vec::new(), candidate.map(|candidate| candidate.node));
@@ -133,7 +133,7 @@ impl<S: Store> NodeMachine<S> {
     /// Releases the groups whose leave has timed out.
     pub(super) fn end_leaving(&mut self, now: Time) {
         let left = self
-            .groups()
+            .groups
             .hosted
             .iter()
             .filter(|(_, hosted)| hosted.leaving_until.is_some())

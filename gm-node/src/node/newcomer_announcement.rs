@@ -39,13 +39,13 @@ impl<S: Store> NodeMachine<S> {
     /// Whether this node is a newcomer in a group, so that its record is to be announced to members
     /// discovered later.
     pub(super) fn is_newcomer_in(&self, now: Time, group: &GroupName) -> bool {
-        self.is_eager(now) || self.groups().hosted.get(group).is_some_and(|hosted| !hosted.was_compared())
+        self.is_eager(now) || self.groups.hosted.get(group).is_some_and(|hosted| !hosted.was_compared())
     }
 
     /// Schedules an announcement after anti-entropy merged records of a group.
     pub(super) fn schedule_announcement(&mut self, now: Time, group: &GroupName) {
         let new = self.is_newcomer_in(now, group);
-        let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };
+        let Some(hosted) = self.groups.hosted.get_mut(group) else { return };
         if !new {
             hosted.informed = None;
         }
@@ -69,7 +69,7 @@ impl<S: Store> NodeMachine<S> {
     }
 
     fn announce_in_group(&mut self, now: Time, group: &GroupName) {
-        let groups = self.groups();
+        let groups = &self.groups;
         let short = |own: &&Record| own.is_member() && own.item_counts().1 <= MAX_ITEMS;
         let Some(own) = groups.record(group, self.me()).filter(short).cloned() else { return };
         let Some(informed) = groups.hosted.get(group).and_then(|hosted| hosted.informed.as_ref()) else {
@@ -81,8 +81,7 @@ impl<S: Store> NodeMachine<S> {
         if to.is_empty() || self.many_started_together(group, &own) {
             return;
         }
-        if let Some(informed) =
-            self.groups_mut().hosted.get_mut(group).and_then(|hosted| hosted.informed.as_mut())
+        if let Some(informed) = self.groups.hosted.get_mut(group).and_then(|hosted| hosted.informed.as_mut())
         {
             informed.extend(&to);
         }
@@ -103,7 +102,7 @@ impl<S: Store> NodeMachine<S> {
     fn many_started_together(&self, group: &GroupName, own: &Record) -> bool {
         let second = |record: &Record| record.version().incarnation.get() >> 16;
         let ours = second(own);
-        let Some(replica) = self.groups().replica(group) else { return false };
+        let Some(replica) = self.groups.replica(group) else { return false };
         let members = replica.state().member_count() as u64;
         let together = replica.state().records().filter(|record| record.is_member());
         let together =

@@ -61,7 +61,7 @@ impl<S: Store> NodeMachine<S> {
     }
 
     /// The broadcaster: peers, reception, connections.
-    pub const fn broadcaster(&self) -> &Broadcaster<impl gm_broadcast::Handler + use<S>> {
+    pub const fn broadcaster(&self) -> &Broadcaster<std::convert::Infallible> {
         &self.broadcaster
     }
 
@@ -77,18 +77,18 @@ impl<S: Store> NodeMachine<S> {
 
     /// The hosted groups, in the order of their names.
     pub fn hosted_groups(&self) -> impl Iterator<Item = &GroupName> + '_ {
-        self.groups().hosted.keys()
+        self.groups.hosted.keys()
     }
 
     /// The known groups that are not hosted, each with a member.
     pub fn contacts(&self) -> impl Iterator<Item = (&GroupName, NetId)> + '_ {
-        self.groups().contacts.iter()
+        self.groups.contacts.iter()
     }
 
     /// The limit [`NodeLimits::contacts`](crate::NodeLimits), if the contact table was full
     /// recently.
     pub fn contacts_full(&self) -> Option<usize> {
-        self.groups().contacts_full.then_some(self.config.limits.contacts)
+        self.groups.contacts_full.then_some(self.config.limits.contacts)
     }
 
     /// The groups of which this node is a member.
@@ -100,7 +100,7 @@ impl<S: Store> NodeMachine<S> {
     /// The current state of a hosted group, with its index. A clone costs constant time, and does
     /// not change.
     pub fn view(&self, group: &GroupName) -> Option<&View> {
-        self.groups().replica(group).map(Replica::view)
+        self.groups.replica(group).map(Replica::view)
     }
 
     /// The members of a hosted group, in order.
@@ -115,13 +115,13 @@ impl<S: Store> NodeMachine<S> {
 
     /// This node's own record in a group, hosted or not.
     pub fn own_record(&self, group: &GroupName) -> Option<&Record> {
-        self.groups().record(group, self.me())
+        self.groups.record(group, self.me())
     }
 
     /// The status of a hosted group.
     pub fn status(&self, now: Time, group: &GroupName) -> Option<GroupStatus> {
-        let replica = self.groups().replica(group)?;
-        let hosted = self.groups().hosted.get(group)?;
+        let replica = self.groups.replica(group)?;
+        let hosted = self.groups.hosted.get(group)?;
         let state = replica.state();
         let millis = now.as_nanos() / 1_000_000;
         let pause = replica.conflict().paused_until().map(|until| until.saturating_sub(millis));
@@ -148,14 +148,14 @@ impl<S: Store> NodeMachine<S> {
 
     /// The node's counters, in addition to those of its broadcaster.
     pub const fn counters(&self) -> &NodeCounters {
-        let groups: &Groups = self.broadcaster.handler();
+        let groups: &Groups = &self.groups;
         &groups.counters
     }
 
     /// The use of each limit: (name, used, maximum).
     pub fn usage(&self) -> [(&'static str, usize, usize); 10] {
         let limits = &self.config.limits;
-        let groups = self.groups();
+        let groups = &self.groups;
         let records =
             groups.hosted.keys().filter_map(|name| self.view(name)).map(|view| view.records().len()).max();
         [

@@ -29,11 +29,11 @@ impl<S: Store> NodeMachine<S> {
         from: NetId,
         name: &GroupName,
     ) -> (Option<GroupEntry>, bool) {
-        let discovered = self.groups_mut().discover(now, name, from, Source::Direct, from);
-        if let Some(replica) = self.groups().replica(name) {
+        let discovered = self.groups.discover(now, name, from, Source::Direct, from);
+        if let Some(replica) = self.groups.replica(name) {
             return (Some(GroupEntry::Hosted(replica.state().fingerprint())), discovered.is_new);
         }
-        let other = self.groups_mut().contacts.refer_to_other(name, from);
+        let other = self.groups.contacts.refer_to_other(name, from);
         // A reply that no other member is known is always sent; another member is named only if it
         // is news.
         let other = other.map_or(Some(from), |other| discovered.has_news.then_some(other));

@@ -209,7 +209,7 @@ impl<S: Store> NodeMachine<S> {
     /// Considers a discovered node as a rendezvous node.
     pub(super) fn consider_rendezvous(&mut self, now: Time, node: NetId) {
         if node != self.me() {
-            self.registrations.consider(now, node, self.broadcaster.handler());
+            self.registrations.consider(now, node, &self.groups);
         }
     }
 
@@ -221,7 +221,7 @@ impl<S: Store> NodeMachine<S> {
         }
         let wait = self.registrations.random_delay();
         if self.registrations.unresponsive.on_message(now, node, wait) {
-            self.registrations.consider(now, node, self.broadcaster.handler());
+            self.registrations.consider(now, node, &self.groups);
         }
     }
 
@@ -232,7 +232,7 @@ impl<S: Store> NodeMachine<S> {
             return;
         }
         for node in self.registrations.unresponsive.take_expired(now) {
-            self.registrations.consider(now, node, self.broadcaster.handler());
+            self.registrations.consider(now, node, &self.groups);
         }
         self.end_pages(now);
         self.choose_rendezvous(now);
@@ -274,7 +274,7 @@ impl<S: Store> NodeMachine<S> {
             let before = registered.ranked.len();
             registered.ranked.retain(|(_, ranked)| *ranked != node);
             if registered.ranked.len() < before {
-                registered.plan(now, soon, self.broadcaster.handler(), name);
+                registered.plan(now, soon, &self.groups, name);
             }
         }
     }
@@ -287,7 +287,7 @@ impl<S: Store> NodeMachine<S> {
         }
         let known = self.candidates();
         let soon = self.registrations.random_delay();
-        let groups = self.broadcaster.handler();
+        let groups = &self.groups;
         for (name, registered) in
             self.registrations.groups.iter_mut().filter(|(_, registered)| few(registered))
         {
@@ -301,7 +301,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// The names that are due, by rendezvous node: a page for each one without a pending page.
     fn due_pages(&mut self, now: Time) -> BTreeMap<NetId, Vec<GroupName>> {
-        let (groups, registrations) = (self.broadcaster.handler(), &mut self.registrations);
+        let (groups, registrations) = (&self.groups, &mut self.registrations);
         let mut pages: BTreeMap<NetId, (usize, Vec<GroupName>)> = BTreeMap::new();
         for (name, registered) in &mut registrations.groups {
             let due = registered.due.iter_mut();
@@ -345,7 +345,7 @@ impl<S: Store> NodeMachine<S> {
             self.config.timing.registration_interval.max(Duration::from_secs(1) / MAX_PER_SECOND * all);
         let period = period - period / 8 + self.registrations.rng.duration_up_to(period / 4);
         for name in page.names {
-            let others = others_of(self.broadcaster.handler(), &name);
+            let others = others_of(&self.groups, &name);
             let registered = self.registrations.groups.get_mut(&name);
             if let Some(due) = registered.and_then(|registered| registered.due.get_mut(&from)) {
                 *due = DueRegistration { at: now + period * slowdown(others), is_alone: false };
@@ -357,8 +357,8 @@ impl<S: Store> NodeMachine<S> {
     /// After a reported host did not answer: if no other member is known, asks the rendezvous nodes
     /// for one.
     pub(super) fn query_rendezvous(&mut self, now: Time, group: &GroupName) {
-        let others = others_of(self.groups(), group);
-        let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };
+        let others = others_of(&self.groups, group);
+        let Some(hosted) = self.groups.hosted.get_mut(group) else { return };
         if others > 0 || !hosted.host_candidates.is_empty() || hosted.rendezvous_queries >= MAX_QUERIES {
             return;
         }

@@ -38,8 +38,9 @@ impl<S: Store> NodeMachine<S> {
         let mut rng = Rng::new(seed);
         let me = config.broadcast.me;
         let groups = Groups::new(me, config.observe, config.limits);
-        let broadcaster = Broadcaster::new(config.broadcast.clone(), codec, groups, rng.bytes(), now)?;
+        let broadcaster = Broadcaster::new(config.broadcast.clone(), codec, rng.bytes(), now)?;
         let mut node = NodeMachine {
+            groups,
             broadcaster,
             store,
             outputs: Outputs::new(),
@@ -101,7 +102,7 @@ impl<S: Store> NodeMachine<S> {
                 self.loss_suspected_in.insert(name.clone());
             }
             let others = state.records().any(|record| record.member() != me);
-            let groups = self.groups_mut();
+            let groups = &mut self.groups;
             groups.set.edit(&name, |replica| {
                 *replica = Replica::restore(me, state);
                 if let Some(port) = default_port {
@@ -114,7 +115,7 @@ impl<S: Store> NodeMachine<S> {
                 let leaving = (!is_member && !was_member && !self.config.observe)
                     .then(|| self.start_time + self.config.timing.leave_timeout);
                 let hosted = HostedGroup { leaving_until: leaving, ..HostedGroup::new(me, &name) };
-                self.groups_mut().hosted.insert(name.clone(), hosted);
+                self.groups.hosted.insert(name.clone(), hosted);
             }
             if let Some(former) = former_record {
                 self.write_queue.push_back(QueuedWrite::Readdress { group: name, former });
@@ -124,9 +125,9 @@ impl<S: Store> NodeMachine<S> {
         // registers again.
         let start = self.start_time;
         for (group, member) in stored.contacts {
-            self.groups_mut().discover(start, &group, member, Source::Gossip, member);
+            self.groups.discover(start, &group, member, Source::Gossip, member);
         }
-        self.groups_mut().contacts.changed = false;
+        self.groups.contacts.changed = false;
         self.schedule.old_peers = stored.peers.into_iter().filter(|peer| *peer != me).collect();
         // With a former address, the identity is stored together with the first write.
         if stored.me != Some(me) && self.write_queue.is_empty() {

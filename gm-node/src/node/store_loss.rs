@@ -21,7 +21,7 @@ impl<S: Store> NodeMachine<S> {
     pub(super) fn report_confirmed_loss(&mut self, group: &GroupName, stamp: VersionDigest) {
         if self.loss_suspected_in.contains(group) {
             self.count(NodeCounter::StoreLossesConfirmed);
-            let stored = self.groups().version(group, self.me());
+            let stored = self.groups.version(group, self.me());
             self.emit(NodeEvent::StoreLossConfirmed { group: group.clone(), stored, known: stamp.version });
         }
     }
@@ -38,7 +38,7 @@ impl<S: Store> NodeMachine<S> {
     fn exclude_loss_if_settled(&mut self) {
         let me = self.me();
         let is_in =
-            |group: &&GroupName| self.groups().record(group, me).is_some_and(gm_data::Record::is_member);
+            |group: &&GroupName| self.groups.record(group, me).is_some_and(gm_data::Record::is_member);
         if self.suspected_loss.is_some() && self.loss_suspected_in.iter().find(is_in).is_none() {
             self.suspected_loss = None;
             self.store.exclude_loss();

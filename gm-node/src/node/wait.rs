@@ -96,7 +96,7 @@ impl<S: Store> NodeMachine<S> {
         let mut before = 0;
         if again && !planted(Bug::WaitNotRetried) {
             // The members of a released group are unknown.
-            let hosted = self.broadcaster.handler().replica(&waiter.group);
+            let hosted = self.groups.replica(&waiter.group);
             let is_member = |node| hosted.is_none_or(|replica| replica.state().is_member(node));
             let (open, had) = waiter.take_unanswered(is_member);
             to.extend(open);
@@ -172,7 +172,7 @@ impl<S: Store> NodeMachine<S> {
     /// unknown, so its wait keeps the previous ones.
     fn update_required(&mut self, id: u64) {
         let Some(waiter) = self.waits.table.get(&id) else { return };
-        if !self.groups().hosted.contains_key(&waiter.group) {
+        if !self.groups.hosted.contains_key(&waiter.group) {
             return;
         }
         let concerned = match &waiter.subject {
@@ -188,7 +188,7 @@ impl<S: Store> NodeMachine<S> {
     /// Some unasked members that the write does not affect, with some reserve.
     fn spare_members(&mut self, id: u64, wanted: u64) -> Vec<NetId> {
         let Some(waiter) = self.waits.table.get(&id).filter(|_| wanted > 0) else { return Vec::new() };
-        let Some(replica) = self.groups().replica(&waiter.group) else { return Vec::new() };
+        let Some(replica) = self.groups.replica(&waiter.group) else { return Vec::new() };
         let max = wanted.saturating_add(wanted / 2 + SPARE);
         let (me, members) = (self.me(), replica.state().member_count());
         let forgotten = match &waiter.subject {
@@ -220,7 +220,7 @@ impl<S: Store> NodeMachine<S> {
     /// The current version of the record that members are to acknowledge.
     fn record_of(&self, group: &GroupName, subject: &Subject) -> Option<Record> {
         match subject {
-            Subject::Own(_) => self.groups().record(group, self.me()).cloned(),
+            Subject::Own(_) => self.groups.record(group, self.me()).cloned(),
             Subject::Forgotten(record) => Some(record.clone()),
         }
     }
@@ -228,7 +228,7 @@ impl<S: Store> NodeMachine<S> {
     /// The other members of a group, without `member`.
     pub(super) fn members_except(&self, group: &GroupName, member: NetId) -> Vec<NetId> {
         let me = self.me();
-        let members = self.groups().replica(group).map(|replica| replica.state().members());
+        let members = self.groups.replica(group).map(|replica| replica.state().members());
         members.into_iter().flatten().filter(|node| ![me, member].contains(node)).collect()
     }
 
@@ -237,7 +237,7 @@ impl<S: Store> NodeMachine<S> {
     fn knows_all(&self, group: &GroupName) -> bool {
         self.config.single_node
             || planted(Bug::AllBeforeInSync)
-            || self.groups().hosted.get(group).is_some_and(|hosted| hosted.in_sync)
+            || self.groups.hosted.get(group).is_some_and(|hosted| hosted.in_sync)
     }
 
     fn facts(&self, group: &GroupName, subject: Option<&Subject>) -> GroupFacts {
@@ -245,7 +245,7 @@ impl<S: Store> NodeMachine<S> {
             Some(Subject::Forgotten(record)) => vec![self.me(), record.member()],
             Some(Subject::Own(_)) | None => vec![self.me()],
         };
-        let members = self.groups().replica(group).map(Replica::state).map_or(0, |state| {
+        let members = self.groups.replica(group).map(Replica::state).map_or(0, |state| {
             let not_counted = not_counted.iter().filter(|member| state.is_member(**member));
             state.member_count().saturating_sub(not_counted.count())
         });
@@ -331,7 +331,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Handles discovered or changed members: waits that want more members ask them.
     pub(super) fn on_members_found(&mut self, now: Time, group: &GroupName, members: &[NetId]) {
-        let Some(state) = self.broadcaster.handler().replica(group).map(Replica::state) else { return };
+        let Some(state) = self.groups.replica(group).map(Replica::state) else { return };
         for waiter in self.waits.of_group(group).filter(|waiter| waiter.lacks_members) {
             let news = |member: &NetId| state.is_member(*member) && !waiter.was_asked(*member);
             if waiter.found_at.is_none() && members.iter().any(news) {

@@ -28,7 +28,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// The state of a group for watchers, without its index.
     fn watched_state(&self, group: &GroupName) -> GroupState {
-        let state = self.groups().replica(group).map(Replica::state);
+        let state = self.groups.replica(group).map(Replica::state);
         state.map_or_else(|| GroupState::new(group.clone()), GroupState::unindexed)
     }
 
@@ -40,7 +40,7 @@ impl<S: Store> NodeMachine<S> {
         }
         let state = self.watched_state(&group);
         self.watchers.insert(tag, &group, state);
-        self.groups_mut().changed_groups.insert(group);
+        self.groups.changed_groups.insert(group);
     }
 
     pub(super) fn on_advance(&mut self, tag: u64, until: Cursor) {
@@ -51,12 +51,12 @@ impl<S: Store> NodeMachine<S> {
         };
         let Some(group) = self.watchers.group(tag).cloned() else { return };
         self.watchers.advance(tag, until);
-        self.groups_mut().changed_groups.insert(group);
+        self.groups.changed_groups.insert(group);
     }
 
     /// Notifies watchers that are idle, and resets those that retain too much memory.
     pub(super) fn notify_watchers(&mut self) {
-        let changed = std::mem::take(&mut self.groups_mut().changed_groups);
+        let changed = std::mem::take(&mut self.groups.changed_groups);
         for group in changed {
             if !self.watchers.is_watched(&group) {
                 continue;

@@ -87,7 +87,7 @@ impl<S: Store> NodeMachine<S> {
         route: (NetId, Path),
         stamp: VersionDigest,
     ) {
-        let known = self.groups().set.group(group);
+        let known = self.groups.set.group(group);
         let above = known.is_none_or(|replica| replica.classify_copy(stamp) == PeerCopy::Foreign);
         if !above || planted(Bug::NoRefutation) {
             return;
@@ -98,12 +98,12 @@ impl<S: Store> NodeMachine<S> {
         }
         let is_paused =
             known.and_then(|own| own.conflict().paused_until()).is_some_and(|until| until > millis(now));
-        if let Some(hosted) = self.groups_mut().hosted.get_mut(group) {
+        if let Some(hosted) = self.groups.hosted.get_mut(group) {
             hosted.conflict_source = Some(route.0);
         }
         if is_paused {
             let context = self.write_context(now);
-            self.groups_mut().set.edit(group, |replica| replica.note_claim(stamp, context));
+            self.groups.set.edit(group, |replica| replica.note_claim(stamp, context));
             return self.count(NodeCounter::ClaimsDuringConflict);
         }
         let max = self.config.limits.groups;

@@ -22,7 +22,7 @@ impl<S: Store> NodeMachine<S> {
         if self.peers_changed {
             return self.schedule_write_back(now, false);
         }
-        if self.groups().contacts.changed {
+        if self.groups.contacts.changed {
             let at = self.contacts_at(now);
             if at <= now {
                 self.schedule_write_back(now, false);
@@ -84,7 +84,7 @@ impl<S: Store> NodeMachine<S> {
             known
         });
         let may_store_contacts = self.contacts_at(now) <= now;
-        let groups = self.groups_mut();
+        let groups = &mut self.groups;
         let dirty = std::mem::take(&mut groups.dirty);
         let contacts = may_store_contacts && std::mem::take(&mut groups.contacts.changed);
         // Durable, since peers that receive an ack rely on it.

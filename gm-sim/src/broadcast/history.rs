@@ -260,11 +260,11 @@ impl Checker<SimBroadcaster> for BroadcastHistory {
             && let Some(send) = self.sends.get_mut(&tag)
         {
             send.targets = match to {
-                Targets::All => machine.known(),
+                Targets::All => machine.broadcaster.known(),
                 Targets::Nodes(mut nodes) => {
                     nodes.sort_unstable();
                     nodes.dedup();
-                    nodes.retain(|node| *node != machine.config().me);
+                    nodes.retain(|node| *node != machine.broadcaster.config().me);
                     nodes
                 }
             };

@@ -1,6 +1,6 @@
 //! Node of a simulated cluster of broadcasters: its machine, its codec and its message handler.
 
-use gm_broadcast::{Broadcaster, BroadcasterConfig, Handler, HandlerOutcome, Path, Received, Rng, Time};
+use gm_broadcast::{BroadcastMachine, BroadcasterConfig, Handler, HandlerOutcome, Path, Received, Rng, Time};
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, BroadcastId, ClusterName, FrameCodec, Key, Keyring, Limits};
 
@@ -8,7 +8,7 @@ use crate::node::{NodeIndex, StartContext};
 use crate::trace::WordHasher;
 
 /// The machine of these worlds.
-pub type SimBroadcaster = Broadcaster<SimInbox>;
+pub type SimBroadcaster = BroadcastMachine<SimInbox>;
 
 /// A delivered message, reduced to what checkers need.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +126,6 @@ pub fn make_broadcaster(
                 .expect("valid limits")
         }
     };
-    Broadcaster::new(config, codec, SimInbox::default(), context.seed, context.now)
+    BroadcastMachine::new(config, codec, SimInbox::default(), context.seed, context.now)
         .expect("valid configuration")
 }

@@ -67,7 +67,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Starts to locate the difference within a group.
     pub(in crate::node) fn descend(&mut self, now: Time, with: NetId, group: &GroupName, by: Transport) {
-        let Some(view) = self.groups().replica(group).map(Replica::view) else { return };
+        let Some(view) = self.groups.replica(group).map(Replica::view) else { return };
         let all = view.bucket(0, 0);
         // Without any record here, all of the peer's are needed; an empty bucket requests them.
         let body = if all.records > 0 && all.records <= MAX_LISTED_RECORDS {
@@ -83,7 +83,7 @@ impl<S: Store> NodeMachine<S> {
             return self.on_group_buckets(now, (from, by), received);
         }
         self.note_difference(now, &received.name);
-        let Some(view) = self.groups().replica(&received.name).map(Replica::view) else {
+        let Some(view) = self.groups.replica(&received.name).map(Replica::view) else {
             return self.reply_not_hosted(now, (from, by), &received.name);
         };
         let (level, name) = (received.level + 1, &received.name);
@@ -131,15 +131,15 @@ impl<S: Store> NodeMachine<S> {
         let name = &received.name;
         if let Some((_, Some(known))) = received.versions.iter().find(|(member, _)| *member == me) {
             // A version without a digest is assumed to have ours.
-            let own = self.groups().record(name, me).map(Record::version_digest);
+            let own = self.groups.record(name, me).map(Record::version_digest);
             let same = own.filter(|own| own.version == known.version).map_or(0, |own| own.digest);
             let stamp = VersionDigest { version: known.version, digest: known.digest.unwrap_or(same) };
-            self.groups_mut().on_own_stamp(name, from, path, stamp);
+            self.groups.on_own_stamp(name, from, path, stamp);
         } else if received.buckets.is_none() && received.versions.iter().any(|(member, _)| *member == me) {
             // Reply to a first-write probe: the peer has no record of this node.
             self.on_probe_answered(now, name);
         }
-        if self.groups().replica(name).is_none() {
+        if self.groups.replica(name).is_none() {
             if received.buckets.is_some() {
                 self.reply_not_hosted(now, (from, by), name);
             }
@@ -164,7 +164,7 @@ impl<S: Store> NodeMachine<S> {
         }
         if let (true, Some((level, buckets))) = (found.same && !received.digests, &received.buckets)
             && !planted(Bug::DigestsIgnored)
-            && let Some(view) = self.groups().replica(name).map(Replica::view)
+            && let Some(view) = self.groups.replica(name).map(Replica::view)
         {
             let body = Body::Versions(versions_of(name, view, *level, buckets.clone(), true));
             self.count(NodeCounter::DigestsSent);
@@ -180,7 +180,7 @@ impl<S: Store> NodeMachine<S> {
         let me = self.me();
         let asked = received.versions.iter().find(|(member, _)| *member == me);
         if received.buckets.is_none() && received.versions.as_slice() == [(to, None)] {
-            let body = match self.groups_mut().contacts.refer_to_other(&received.name, to) {
+            let body = match self.groups.contacts.refer_to_other(&received.name, to) {
                 Some(other) => {
                     let groups = vec![(received.name.clone(), GroupEntry::Contact(other))];
                     Body::Fingerprints(Fingerprints { answer: true, after: None, until: None, groups })
@@ -193,7 +193,7 @@ impl<S: Store> NodeMachine<S> {
             };
             return self.send(now, to, body, by);
         }
-        let Some(own) = self.groups().version(&received.name, me) else { return };
+        let Some(own) = self.groups.version(&received.name, me) else { return };
         if asked.is_some_and(|(_, known)| known.is_none_or(|known| known.version < own)) {
             self.send_records(
                 now,
@@ -206,14 +206,14 @@ impl<S: Store> NodeMachine<S> {
 
     /// The eviction that covers a version, which is therefore not requested.
     fn eviction_for(&self, group: &GroupName, member: NetId, version: Version) -> Option<Eviction> {
-        self.groups().set.group(group)?.eviction_covering(member, version)
+        self.groups.set.group(group)?.eviction_covering(member, version)
     }
 
     /// Compares a peer's versions with those of this node.
     fn diff_versions(&self, received: &Versions) -> VersionDiff {
         let me = self.me();
         let mut found = VersionDiff { same: true, ..VersionDiff::default() };
-        let Some(view) = self.groups().replica(&received.name).map(Replica::view) else { return found };
+        let Some(view) = self.groups.replica(&received.name).map(Replica::view) else { return found };
         let ask = |mine: &Record| {
             let version = mine.version();
             (!version.forgotten).then_some((version.incarnation, version.clock))

@@ -74,7 +74,7 @@ impl<S: Store> NodeMachine<S> {
             oldest.and_then(|oldest| equal.remove(&oldest));
         }
         equal.insert(with, now);
-        let groups = self.groups_mut();
+        let groups = &mut self.groups;
         let topology = &groups.set;
         for (name, hosted) in groups.hosted.iter_mut().filter(|(_, hosted)| hosted.differs_since.is_some()) {
             if topology.group(name).is_some_and(|replica| replica.state().is_member(with)) {
@@ -85,7 +85,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Notes that a group differs from another host's.
     pub(in crate::node) fn note_difference(&mut self, now: Time, group: &GroupName) {
-        if let Some(hosted) = self.groups_mut().hosted.get_mut(group) {
+        if let Some(hosted) = self.groups.hosted.get_mut(group) {
             hosted.differs_since.get_or_insert(now);
         }
     }
@@ -93,7 +93,7 @@ impl<S: Store> NodeMachine<S> {
     /// Notes that a peer does not host a group and has no contact for it.
     pub(in crate::node) fn note_unknown(&mut self, now: Time, from: NetId, group: &GroupName) {
         let me = self.me();
-        let groups = self.groups_mut();
+        let groups = &mut self.groups;
         let state = groups.set.group(group).map(Replica::state);
         let others = state.is_some_and(|state| state.members().any(|member| member != me));
         if let Some(hosted) =
@@ -115,8 +115,8 @@ impl<S: Store> NodeMachine<S> {
 
     /// The freshness of a hosted group.
     pub fn freshness(&self, now: Time, group: &GroupName) -> Option<Freshness> {
-        let hosted = self.groups().hosted.get(group)?;
-        let state = self.groups().replica(group).map(Replica::state)?;
+        let hosted = self.groups.hosted.get(group)?;
+        let state = self.groups.replica(group).map(Replica::state)?;
         if self.config.single_node {
             return Some(Freshness::SingleNode);
         }

@@ -35,7 +35,7 @@ impl<S: Store> NodeMachine<S> {
         was_asked: bool,
     ) {
         let listed = ListedBuckets::take_from(&mut received.groups);
-        let hosted = self.groups().hosted.len();
+        let hosted = self.groups.hosted.len();
         // With an upper bound it replies to a page or belongs to a registration; without, only
         // these groups are to be compared.
         let compares = received.answer && received.until.is_none();
@@ -79,7 +79,7 @@ impl<S: Store> NodeMachine<S> {
             return self.refer(now, from, &newly);
         }
         if received.answer {
-            let found = self.groups().hosted.len() > hosted;
+            let found = self.groups.hosted.len() > hosted;
             self.on_page_answered(now, from, received.until.as_ref(), found);
             self.send_comparison(now, (from, by), in_order(reply), None);
         } else {
@@ -97,19 +97,19 @@ impl<S: Store> NodeMachine<S> {
         compares: bool,
         differ: &mut Vec<GroupName>,
     ) -> Option<GroupEntry> {
-        if !self.groups().hosted.contains_key(name) {
+        if !self.groups.hosted.contains_key(name) {
             // The sender may know only members that joined on its side of a partition. And if it
             // takes this node for a member, the reply corrects that.
-            let discovered = self.groups_mut().discover(now, name, from, Source::Direct, from);
+            let discovered = self.groups.discover(now, name, from, Source::Direct, from);
             if !discovered.has_news && !compares {
                 return None;
             }
-            let other = self.groups_mut().contacts.refer_to_other(name, from);
+            let other = self.groups.contacts.refer_to_other(name, from);
             return other.or(compares.then_some(from)).map(GroupEntry::Contact);
         }
-        self.groups_mut().discover(now, name, from, Source::Direct, from);
+        self.groups.discover(now, name, from, Source::Direct, from);
         let me = self.me();
-        let state = self.groups().replica(name)?.state();
+        let state = self.groups.replica(name)?.state();
         if state.fingerprint() != theirs {
             differ.push(name.clone());
             return None;
@@ -129,20 +129,20 @@ impl<S: Store> NodeMachine<S> {
         if member == self.me() {
             self.note_unknown(now, from, name);
         }
-        self.groups_mut().remove_candidate(name, from);
-        if self.groups().replica(name).is_some_and(|replica| replica.state().is_member(from)) {
+        self.groups.remove_candidate(name, from);
+        if self.groups.replica(name).is_some_and(|replica| replica.state().is_member(from)) {
             // The sender lost the group or left it: our version of its record shows it what it
             // lacks, or it replies with its newer record.
             self.send_version(now, (from, by), name, from);
         }
-        self.groups_mut().discover(now, name, member, Source::Gossip, from);
+        self.groups.discover(now, name, member, Source::Gossip, from);
         self.probe_contact(now, name, member);
     }
 
     /// Detects a sender that lost a group: we take it for a member, but it omits the group on a
     /// page where its name belongs. It is sent our version of its record.
     fn detect_lost_groups(&mut self, now: Time, (from, by): Route, received: &Fingerprints) {
-        let groups = self.groups();
+        let groups = &self.groups;
         let lost = |name: &&GroupName| {
             received.after.as_ref().is_none_or(|after| *name > after)
                 && received.until.as_ref().is_none_or(|until| *name <= until)
@@ -191,7 +191,7 @@ impl<S: Store> NodeMachine<S> {
     /// Asks a node to compare given groups that are hosted here.
     pub(in crate::node) fn compare_groups(&mut self, now: Time, route: Route, names: &[GroupName]) {
         let hosted = names.iter().filter_map(|name| {
-            let replica = self.groups().replica(name)?;
+            let replica = self.groups.replica(name)?;
             Some((name.clone(), GroupEntry::Hosted(replica.state().fingerprint())))
         });
         let hosted = hosted.collect();
@@ -223,13 +223,13 @@ impl<S: Store> NodeMachine<S> {
 
     /// Replies to a node that takes this node for a member of a group that it does not host.
     pub(in crate::node) fn reply_not_hosted(&mut self, now: Time, (to, by): Route, name: &GroupName) {
-        let other = self.groups_mut().contacts.refer_to_other(name, to).unwrap_or(to);
+        let other = self.groups.contacts.refer_to_other(name, to).unwrap_or(to);
         self.send_comparison(now, (to, by), vec![(name.clone(), GroupEntry::Contact(other))], None);
     }
 
     /// Sends our version of a member's record.
     fn send_version(&mut self, now: Time, (to, by): Route, group: &GroupName, of: NetId) {
-        let Some(record) = self.groups().record(group, of) else { return };
+        let Some(record) = self.groups.record(group, of) else { return };
         let versions = vec![(of, Some(KnownVersion { version: record.version(), digest: None }))];
         let body = Versions { name: group.clone(), digests: false, buckets: None, versions };
         self.send(now, to, Body::Versions(body), by);
@@ -269,7 +269,7 @@ impl<S: Store> NodeMachine<S> {
         wanted: impl Fn(&GroupName) -> bool,
     ) -> Vec<(GroupName, GroupEntry)> {
         use std::ops::Bound;
-        let groups = self.groups();
+        let groups = &self.groups;
         let fingerprint =
             |name: &GroupName| groups.set.group(name).map_or(0, |replica| replica.state().fingerprint());
         let within = |name: &GroupName| until.is_none_or(|until| name <= until);

@@ -70,7 +70,7 @@ impl<S: Store> NodeMachine<S> {
     /// After a write in a group, tracks the members that may not receive it.
     pub(in crate::node) fn track_lagging(&mut self, now: Time, group: &GroupName) {
         let me = self.me();
-        let Some(state) = self.groups().set.group(group).map(Replica::state) else { return };
+        let Some(state) = self.groups.set.group(group).map(Replica::state) else { return };
         if state.member_count() > MAX_GROUP_MEMBERS + 1 {
             return;
         }

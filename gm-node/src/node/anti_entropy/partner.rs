@@ -22,7 +22,7 @@ impl<S: Store> NodeMachine<S> {
         if let Some(node) = self.lagging.take_due(now, self.config.timing.exchange_interval_active) {
             return Some(node);
         }
-        let compared = self.groups().hosted.values().all(HostedGroup::was_compared);
+        let compared = self.groups.hosted.values().all(HostedGroup::was_compared);
         let of_four = match (self.is_eager(now), compared) {
             (true, true) => 3,
             (true, false) => 2,
@@ -37,7 +37,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Groups with other members that changed, or were not compared yet.
     pub(in crate::node) fn unsettled_groups(&self) -> Vec<GroupName> {
-        let groups = self.groups();
+        let groups = &self.groups;
         let me = self.me();
         let others = |name: &GroupName| {
             let state = groups.set.group(name).map(Replica::state);
@@ -55,12 +55,12 @@ impl<S: Store> NodeMachine<S> {
         let unsettled =
             if self.schedule.unanswered.is_multiple_of(2) { self.unsettled_groups() } else { Vec::new() };
         let group = if unsettled.is_empty() {
-            let place = self.rng.index(self.groups().hosted.len());
-            self.groups().hosted.keys().nth(place).cloned()?
+            let place = self.rng.index(self.groups.hosted.len());
+            self.groups.hosted.keys().nth(place).cloned()?
         } else {
             unsettled[self.rng.index(unsettled.len())].clone()
         };
-        if let Some(hosted) = self.groups_mut().hosted.get_mut(&group) {
+        if let Some(hosted) = self.groups.hosted.get_mut(&group) {
             hosted.unsettled_turns = hosted.unsettled_turns.saturating_sub(1);
         }
         let mut found = None;
@@ -78,7 +78,7 @@ impl<S: Store> NodeMachine<S> {
     }
 
     pub(in crate::node) fn sample_member(&self, group: &GroupName, place: u64) -> Option<NetId> {
-        let view = self.groups().replica(group)?.view();
+        let view = self.groups.replica(group)?.view();
         let records = view.records().len();
         let record = if records <= MAX_INDEXED {
             // The hash positions of a few records are far from uniform.
@@ -116,7 +116,7 @@ impl<S: Store> NodeMachine<S> {
     /// any peer in other turns.
     pub(in crate::node) fn choose_probe_target(&mut self, group: &GroupName, turn: u32) -> Option<NetId> {
         let place = self.rng.next_u64();
-        let candidate = self.groups().hosted.get(group).and_then(|hosted| hosted.host_candidates.last());
+        let candidate = self.groups.hosted.get(group).and_then(|hosted| hosted.host_candidates.last());
         let member = self.sample_member(group, place).or(candidate.map(|candidate| candidate.node));
         let rendezvous = self.rendezvous_of(group);
         let rendezvous = rendezvous.get(turn as usize % rendezvous.len().max(1)).copied();

@@ -75,7 +75,7 @@ impl<S: Store> NodeMachine<S> {
     pub(in crate::node) fn settle_pull(&mut self, group: &GroupName, member: NetId) {
         let key = (group.clone(), member);
         let Some(pull) = self.pulls.get(&key) else { return };
-        if self.groups().version(group, member).is_some_and(|version| version >= pull.version) {
+        if self.groups.version(group, member).is_some_and(|version| version >= pull.version) {
             self.pulls.remove(&key);
         }
     }
@@ -86,7 +86,7 @@ impl<S: Store> NodeMachine<S> {
         let keys: Vec<(GroupName, NetId)> =
             self.pulls.iter().filter(|(_, pull)| due(pull)).map(|(key, _)| key.clone()).collect();
         for key in keys {
-            let known = self.groups().version(&key.0, key.1).filter(|version| !version.forgotten);
+            let known = self.groups.version(&key.0, key.1).filter(|version| !version.forgotten);
             let Some(pull) = self.pulls.get_mut(&key) else { continue };
             let given_up = pull.tries >= if planted(Bug::PullNotRetried) { 1 } else { MAX_TRIES };
             if given_up || pull.sources.is_empty() {

@@ -187,7 +187,7 @@ impl<S: Store> NodeMachine<S> {
     /// those without another known member for which not enough peers were asked.
     fn named_groups(&self, now: Time, asks: bool) -> Vec<GroupName> {
         let peers = if asks { self.peers_to_ask(now) } else { 0 };
-        let groups = self.groups();
+        let groups = &self.groups;
         let me = self.me();
         let alone = |name: &GroupName| {
             let state = groups.set.group(name).map(Replica::state);
@@ -216,7 +216,7 @@ impl<S: Store> NodeMachine<S> {
     ) -> bool {
         if std::mem::take(&mut self.schedule.unanswered) > MAX_UNANSWERED {
             // This node was cut off, and other members may have written meanwhile.
-            self.groups_mut().hosted.values_mut().for_each(HostedGroup::mark_unsettled);
+            self.groups.hosted.values_mut().for_each(HostedGroup::mark_unsettled);
         }
         let Some((_, by)) = self.schedule.pending.take_if(|(node, _)| *node == from) else { return false };
         if answers && (by, path) == (Transport::Udp, Path::Datagram) {
@@ -286,7 +286,7 @@ impl<S: Store> NodeMachine<S> {
             self.note_in_sync(now, &group, with);
         }
         self.lagging.remove(with);
-        let groups = self.groups_mut();
+        let groups = &mut self.groups;
         for (name, hosted) in groups.hosted.iter_mut().filter(|(_, hosted)| hosted.unsettled_turns > 0) {
             if groups.set.group(name).is_some_and(both) {
                 hosted.unsettled_turns = 0;
@@ -310,7 +310,7 @@ impl<S: Store> NodeMachine<S> {
         is_pending: impl Fn(&HostedGroup) -> bool,
         matches: impl Fn(&Replica) -> bool,
     ) -> Vec<GroupName> {
-        let groups = self.groups();
+        let groups = &self.groups;
         let hosted = groups
             .hosted
             .iter()

@@ -141,22 +141,22 @@ impl<S: Store> NodeMachine<S> {
     /// Whether a group is shared with a node: both are members, as far as is known here.
     pub(in crate::node) fn shares(&self, replica: &Replica, node: NetId) -> bool {
         let state = replica.state();
-        state.is_member(node) && state.is_member(self.me()) && self.groups().hosted.contains_key(state.name())
+        state.is_member(node) && state.is_member(self.me()) && self.groups.hosted.contains_key(state.name())
     }
 
     /// The root hash of the groups that both nodes share, as far as is known here.
     pub(in crate::node) fn root_with(&self, node: NetId) -> u128 {
-        self.groups().set.root_of(|replica| self.shares(replica, node))
+        self.groups.set.root_of(|replica| self.shares(replica, node))
     }
 
     /// Whether a node is a member of one of our groups, as far as is known here.
     pub(in crate::node) fn shares_a_group(&self, node: NetId) -> bool {
-        self.groups().set.replicas().any(|replica| self.shares(replica, node))
+        self.groups.set.replicas().any(|replica| self.shares(replica, node))
     }
 
     /// The groups that are shared with a node, sorted by position.
     fn shared_with(&self, node: NetId) -> Vec<SharedGroup> {
-        let topology = &self.groups().set;
+        let topology = &self.groups.set;
         let shared = topology.replicas().filter(|replica| self.shares(replica, node)).map(|replica| {
             let name = replica.state().name().clone();
             let share = u64::try_from(topology.group_hash(&name) & u128::from(u64::MAX)).unwrap_or(0);
@@ -215,7 +215,7 @@ impl<S: Store> NodeMachine<S> {
     }
 
     fn holding(&self, name: &GroupName) -> Option<(GroupName, GroupEntry)> {
-        Some((name.clone(), GroupEntry::Hosted(self.groups().replica(name)?.state().fingerprint())))
+        Some((name.clone(), GroupEntry::Hosted(self.groups.replica(name)?.state().fingerprint())))
     }
 
     fn send_list<'a>(

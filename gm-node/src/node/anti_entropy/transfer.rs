@@ -47,8 +47,8 @@ impl<S: Store> NodeMachine<S> {
         requests: &[RecordRequest],
     ) {
         let me = self.me();
-        let hosted = self.groups().hosted.contains_key(group);
-        let Some(state) = self.groups().set.group(group).map(Replica::state) else { return };
+        let hosted = self.groups.hosted.contains_key(group);
+        let Some(state) = self.groups.set.group(group).map(Replica::state) else { return };
         let max_bytes = self.config.limits.exchange_reply_bytes;
         let (mut pieces, mut piece, mut size, mut sum) = (Vec::new(), Vec::new(), 0, 0);
         for request in requests
@@ -90,7 +90,7 @@ impl<S: Store> NodeMachine<S> {
             parts.sort_by_key(MemberUpdate::member);
             parts.dedup_by_key(|part| part.member());
             let by = if alone && size <= DATAGRAM_ESTIMATE { by } else { Transport::Tcp };
-            self.groups_mut().counters.add(NodeCounter::RecordsSent, parts.len() as u64);
+            self.groups.counters.add(NodeCounter::RecordsSent, parts.len() as u64);
             self.send(now, to, Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts }), by);
         }
     }

@@ -33,7 +33,7 @@ impl Checker<SimBroadcaster> for BroadcasterLimitsChecker {
         context: ObservationContext,
         machine: &SimBroadcaster,
     ) -> Result<(), Violation> {
-        match first_exceeded(&machine.limit_usage()) {
+        match first_exceeded(&machine.broadcaster.limit_usage()) {
             None => Ok(()),
             Some((what, usage, limit)) => {
                 let what = format!("{} holds {usage} of {what}, limit {limit}", context.node);

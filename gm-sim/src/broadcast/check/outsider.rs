@@ -67,7 +67,7 @@ impl Checker<SimBroadcaster> for OutsiderChecker {
         let others = self.history.borrow().plan().locations.len() - 1;
         let all_peers_known = self.history.borrow().plan().claims.all_peers_known;
         for node in world.indices() {
-            let known = world.machine(node).map(SimBroadcaster::known).unwrap_or_default();
+            let known = world.machine(node).map(|machine| machine.broadcaster.known()).unwrap_or_default();
             if all_peers_known && known.len() < others {
                 let what = format!("{node} knows {} of {others} peers", known.len());
                 return Err(Violation::liveness("peers", world.now(), what));

@@ -165,7 +165,11 @@ pub(super) fn addressing(world: &World<SimBroadcaster>, meter: &DeliveryMeter) -
 
 /// Sum of a counter over all live machines.
 pub(super) fn sum(world: &World<SimBroadcaster>, counter: Counter) -> u64 {
-    world.indices().filter_map(|node| world.machine(node)).map(|node| node.counters().get(counter)).sum()
+    world
+        .indices()
+        .filter_map(|node| world.machine(node))
+        .map(|node| node.broadcaster.counters().get(counter))
+        .sum()
 }
 
 /// Bytes sent by all nodes; a multicast's count once.

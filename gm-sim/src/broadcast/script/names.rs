@@ -166,9 +166,10 @@ impl NodeNames {
 
     pub(super) fn status(&self, machine: &SimBroadcaster) -> String {
         let or_none = |names: String| if names.is_empty() { "none".to_owned() } else { names };
-        let near = or_none(self.nodes(machine.near()));
-        let known = or_none(self.nodes(machine.known()));
+        let near = or_none(self.nodes(machine.broadcaster.near()));
+        let known = or_none(self.nodes(machine.broadcaster.known()));
         let island = machine
+            .broadcaster
             .island_id()
             .map_or("no island".to_owned(), |label| format!("island {}", self.name_of_id(label)));
         format!("{island}, neighbors {near}, peers {known}")
