@@ -42,12 +42,13 @@ use crate::reception::ReceptionTable;
 use crate::retransmit_cache::RetransmitCache;
 use crate::rng::Rng;
 use crate::time::Time;
-use crate::timers::{Timer, Timers};
+use crate::timers::Timers;
 use crate::token_bucket::TokenBucket;
 use crate::unopened::{Unopened, UnopenedFrames};
 use handover::SubtreeHandover;
 pub use partial_frames::{PartialFrameUsage, UnauthenticatedUsage};
 use receive::AwaitedContent;
+use timeouts::BroadcasterTimer;
 
 /// A broadcaster: the part of one node that broadcasts, forwards and delivers.
 ///
@@ -93,7 +94,7 @@ pub struct Broadcaster<D> {
     ack_aggregations: BTreeMap<AckKey, AckAggregation>,
     /// The last broadcast whose multicast a neighbor missed.
     last_incomplete_multicast: Option<BroadcastId>,
-    timers: Timers,
+    timers: Timers<BroadcasterTimer>,
     unopened_bucket: TokenBucket,
     unopened: UnopenedFrames,
     /// Peers to which datagrams were found to be lost since the last reply by datagram of any peer.
@@ -156,20 +157,20 @@ impl<D> Broadcaster<D> {
             config,
         };
         if !broadcaster.config.seeds.is_empty() {
-            broadcaster.timers.set(Timer::Exchange, now);
+            broadcaster.timers.set(BroadcasterTimer::Exchange, now);
         } else {
             let first = broadcaster.jitter_rng.duration_up_to(broadcaster.config.timings.exchange);
-            broadcaster.timers.set(Timer::Exchange, now + first);
+            broadcaster.timers.set(BroadcasterTimer::Exchange, now + first);
         }
         if broadcaster.config.multicast {
             // A first multicast makes this node known to its neighbors, so that they can confirm
             // reception before the first content.
             let soon = broadcaster.jitter_rng.duration_up_to(broadcaster.config.timings.reception_report);
-            broadcaster.timers.set(Timer::ReceptionReport, now + soon);
+            broadcaster.timers.set(BroadcasterTimer::ReceptionReport, now + soon);
         }
         broadcaster
             .timers
-            .set(Timer::MulticastKeepalive, now + broadcaster.config.timings.multicast_keepalive);
+            .set(BroadcasterTimer::MulticastKeepalive, now + broadcaster.config.timings.multicast_keepalive);
         Ok(broadcaster)
     }
 

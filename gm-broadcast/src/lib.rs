@@ -38,7 +38,8 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let node = |address: &str, seed: u8| -> Result<BroadcastMachine<Inbox>, Box<dyn std::error::Error>> {
+//! type Node = BroadcastMachine<Inbox>;
+//! let node = |address: &str, seed: u8| -> Result<Node, Box<dyn std::error::Error>> {
 //!     let keyring = Keyring::new(Key::new([7; 32])); // a real key is random
 //!     let name: ClusterName = "production".parse()?;
 //!     let codec = FrameCodec::new(name, keyring, Limits::default())?;
@@ -82,8 +83,9 @@
 //! `postal.rs`, `islands.rs`, `plan.rs` (the tree); `reception.rs`, `loss_recovery.rs`, `dedup.rs`,
 //! `retransmit_cache.rs`, `peers.rs`, `connections.rs`, `ack_aggregation.rs`, `timers.rs`,
 //! `token_bucket.rs`, `counter.rs` (the state, in parts without I/O or time of their own);
-//! `broadcaster.rs` and the files below it (the protocol), `broadcast_machine.rs`. `plant.rs` is for the simulator.
-//! `runtime.rs` and the files below it are behind the feature `tokio`, which is on by default.
+//! `broadcaster.rs` and the files below it (the protocol), `broadcast_machine.rs`. `plant.rs` is for
+//! the simulator. `runtime.rs` and the files below it are behind the feature `tokio`, which is on
+//! by default.
 
 mod ack_aggregation;
 mod broadcast_machine;
@@ -136,6 +138,7 @@ pub use plant::Bug;
 pub use plant::plant;
 pub use rng::Rng;
 pub use time::Time;
+pub use timers::Timers;
 pub use token_bucket::TokenBucket;
 pub use unopened::{Unopened, UnopenedCause};
 

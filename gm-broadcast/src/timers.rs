@@ -1,92 +1,115 @@
-//! Timer table: deadlines ordered by time, at most one for each timer.
+//! Timer table: deadlines ordered by time, at most one for each timer. The broadcaster and the node
+//! of groups each have one, with an enum of their own timers as key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gm_clock::NetId;
-use gm_codec::BroadcastId;
-
-use crate::ack_aggregation::AckKey;
-use crate::machine::ConnectionId;
 use crate::time::Time;
 
-/// The timers of a broadcaster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Timer {
-    /// Changes of the set of neighbors should be multicast.
-    ReceptionReport,
-    /// A probe of whether datagrams reach this peer timed out.
-    DatagramProbe(NetId),
-    /// The last sequence number should be multicast again.
-    SequenceBeacon,
-    /// A peer should be asked for the peers that it knows, and seeds should be dialed.
-    Exchange,
-    /// A nack is due.
-    LossRecovery,
-    /// A connection may be idle, or not authenticated in time.
-    Connection(ConnectionId),
-    /// The content of an announcement did not arrive in time.
-    AwaitedContent(BroadcastId),
-    /// A presence challenge should be sent, or timed out.
-    Presence(NetId),
-    /// The island has been silent.
-    MulticastKeepalive,
-    /// The next candidate of a subtree should be tried.
-    Handover(u64),
-    /// Acks: an interval, a silent relay, or the deadline.
-    Acks(AckKey),
+/// The deadlines of a machine; `K` names its timers.
+#[derive(Clone, Debug)]
+pub struct Timers<K> {
+    by_time: BTreeSet<(Time, K)>,
+    by_timer: BTreeMap<K, Time>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Timers {
-    by_time: BTreeSet<(Time, Timer)>,
-    by_timer: BTreeMap<Timer, Time>,
-}
+impl<K: Ord + Clone> Timers<K> {
+    /// A table without deadlines.
+    #[must_use]
+    pub const fn new() -> Timers<K> {
+        Timers { by_time: BTreeSet::new(), by_timer: BTreeMap::new() }
+    }
 
-impl Timers {
     /// Sets a timer, whatever it was set to.
-    pub(crate) fn set(&mut self, timer: Timer, at: Time) {
-        if let Some(before) = self.by_timer.insert(timer, at) {
-            self.by_time.remove(&(before, timer));
+    pub fn set(&mut self, timer: K, at: Time) {
+        if let Some(before) = self.by_timer.insert(timer.clone(), at) {
+            self.by_time.remove(&(before, timer.clone()));
         }
         self.by_time.insert((at, timer));
     }
 
+    /// Sets a timer, or cancels it.
+    pub fn set_or_cancel(&mut self, timer: K, at: Option<Time>) {
+        match at {
+            Some(at) => self.set(timer, at),
+            None => drop(self.cancel(&timer)),
+        }
+    }
+
     /// Sets a timer, unless it is set to an earlier time.
-    pub(crate) fn set_by(&mut self, timer: Timer, at: Time) {
+    pub fn set_by(&mut self, timer: K, at: Time) {
         if self.by_timer.get(&timer).is_none_or(|set| *set > at) {
             self.set(timer, at);
         }
     }
 
     /// Sets a timer, unless it is set.
-    pub(crate) fn set_if_none(&mut self, timer: Timer, at: Time) {
-        if !self.by_timer.contains_key(&timer) {
+    pub fn set_if_none(&mut self, timer: K, at: Time) {
+        if !self.is_set(&timer) {
             self.set(timer, at);
         }
     }
 
-    pub(crate) fn cancel(&mut self, timer: Timer) {
-        if let Some(at) = self.by_timer.remove(&timer) {
-            self.by_time.remove(&(at, timer));
-        }
+    /// Cancels a timer; returns what it was set to.
+    pub fn cancel(&mut self, timer: &K) -> Option<Time> {
+        let at = self.by_timer.remove(timer)?;
+        self.by_time.remove(&(at, timer.clone()));
+        Some(at)
     }
 
-    pub(crate) fn next(&self) -> Option<Time> {
+    /// Whether a timer is set.
+    #[must_use]
+    pub fn is_set(&self, timer: &K) -> bool {
+        self.by_timer.contains_key(timer)
+    }
+
+    /// The earliest deadline.
+    #[must_use]
+    pub fn next(&self) -> Option<Time> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
     /// Removes and returns the first timer that is due.
-    pub(crate) fn take(&mut self, now: Time) -> Option<Timer> {
-        let (at, timer) = *self.by_time.first()?;
-        if at > now {
+    pub fn take(&mut self, now: Time) -> Option<K> {
+        let (at, timer) = self.by_time.first()?;
+        if *at > now {
             return None;
         }
-        self.cancel(timer);
+        let timer = timer.clone();
+        self.cancel(&timer);
         Some(timer)
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Removes and returns the least of the timers that are due and, if `K` is an enum, the due
+    /// timers of the same variant, in the order of `K`. Where several timers are due, as after a
+    /// pause, they are handled in the order of their keys and not of their deadlines.
+    pub fn take_variant(&mut self, now: Time) -> Vec<K> {
+        let due: BTreeSet<&K> =
+            self.by_time.iter().take_while(|(at, _)| *at <= now).map(|(_, timer)| timer).collect();
+        let variant = due.first().map(|first| std::mem::discriminant(*first));
+        let taken = due.into_iter().take_while(|timer| Some(std::mem::discriminant(*timer)) == variant);
+        let taken: Vec<K> = taken.cloned().collect();
+        for timer in &taken {
+            self.cancel(timer);
+        }
+        taken
+    }
+
+    /// Number of timers that are set.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.by_timer.len()
+    }
+
+    /// Whether no timer is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_timer.is_empty()
+    }
+}
+
+impl<K: Ord + Clone> Default for Timers<K> {
+    fn default() -> Timers<K> {
+        Timers::new()
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) enum Effect {
     OwnEvicted { group: GroupName, from: NetId, path: Path, eviction: Eviction },
     /// A peer has this node's current record, or an older one that it wrote.
     OwnRecordConfirmed { group: GroupName },
+    /// A node was reported to host a group: probe it at this time.
+    HostReported { due: Time },
     /// Emit an event to the owner.
     Emit(NodeEvent),
 }
@@ -62,8 +64,6 @@ pub(crate) struct Groups {
     pub(crate) contacts: Contacts,
     /// Whether the full contact table was reported already.
     pub(crate) contacts_full: bool,
-    /// Time of the next probe of reported hosts.
-    pub(crate) host_probe_at: Option<Time>,
     pub(crate) effects: VecDeque<Effect>,
     /// Records that are not stored yet.
     pub(crate) dirty: BTreeSet<(GroupName, NetId)>,
@@ -81,7 +81,6 @@ impl Groups {
             hosted: BTreeMap::new(),
             contacts: Contacts::new(limits.contacts),
             contacts_full: false,
-            host_probe_at: None,
             effects: VecDeque::new(),
             dirty: BTreeSet::new(),
             changed_groups: BTreeSet::new(),

@@ -6,7 +6,8 @@
 //! writes); `commit` (results of the store); `dissemination`; `wait` and `waiter`
 //! (acknowledgements); `forget`; `evictions`; `inbound` (follow-ups of received messages);
 //! `anti_entropy`; `registration`, `registrar` and `host_probe` (how the members of a group find
-//! each other); `newcomer_announcement`; `leave`; `watch`; `write_back`; `queries` (read access).
+//! each other); `newcomer_announcement`; `leave`; `watch`; `write_back`; `timers`; `queries` (read
+//! access).
 
 mod anti_entropy;
 mod commit;
@@ -24,6 +25,7 @@ mod registrar;
 mod registration;
 mod start;
 mod store_loss;
+mod timers;
 mod wait;
 mod waiter;
 mod watch;
@@ -32,7 +34,7 @@ mod write_back;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use gm_broadcast::{Broadcaster, Input, Machine, Output, Outputs, Rng, Time, TokenBucket};
+use gm_broadcast::{Broadcaster, Input, Machine, Output, Outputs, Rng, Time, Timers, TokenBucket};
 use gm_clock::NetId;
 use gm_codec::Body;
 use gm_data::{Eviction, GroupName, WriteContext};
@@ -50,6 +52,7 @@ use anti_entropy::schedule::ExchangeSchedule;
 use commit::PendingBatch;
 use first_write_probe::FirstWriteProbe;
 use registration::Registrations;
+use timers::NodeTimer;
 use wait::Waits;
 use watch::Watchers;
 use write::QueuedWrite;
@@ -71,12 +74,12 @@ pub struct NodeMachine<S> {
     rng: Rng,
     /// Time of the node's start.
     start_time: Time,
-    started: bool,
+    timers: Timers<NodeTimer>,
 
     /// Queued writes, in their order.
     write_queue: VecDeque<QueuedWrite>,
-    /// Time at which they are committed.
-    write_due: Option<Time>,
+    /// The write tick, while the store works on own writes.
+    tick_after_store: Option<Time>,
     /// The greatest foreign version of this node's own record, to be refuted at the next write
     /// tick.
     to_refute: BTreeMap<GroupName, gm_data::VersionDigest>,
@@ -96,7 +99,6 @@ pub struct NodeMachine<S> {
     /// Batches that the store works on, the oldest first.
     pending_batches: VecDeque<PendingBatch>,
     store_failures: u32,
-    write_back_at: Option<Time>,
     /// Broadcasts to acknowledge once their content is on disk.
     unstored_broadcasts: VecDeque<(Option<GroupName>, gm_codec::BroadcastId)>,
     peers_changed: bool,
@@ -119,9 +121,6 @@ pub struct NodeMachine<S> {
     pulls: BTreeMap<(GroupName, NetId), Pull>,
     /// Replies to multicasts, each delayed by a random time.
     delayed_replies: VecDeque<(Time, NetId, Body)>,
-    /// Groups in which this node's record is to be sent to members discovered since the write.
-    announcements: BTreeMap<GroupName, Time>,
-    purge_at: Time,
     watchers: Watchers,
 }
 
@@ -179,7 +178,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Performs follow-ups, until there is none left.
     fn run_pending(&mut self, now: Time) {
-        if !self.started {
+        if self.timers.cancel(&NodeTimer::Start).is_some() {
             self.start(now);
         }
         loop {
@@ -189,7 +188,7 @@ impl<S: Store> NodeMachine<S> {
                 self.on_effect(now, effect);
             } else if let Some(event) = self.broadcaster_events.pop_front() {
                 self.on_broadcaster_event(now, event);
-            } else if !self.run_due_timer(now) {
+            } else if !self.run_due_timers(now) {
                 break;
             }
         }
@@ -217,39 +216,9 @@ impl<S: Store> NodeMachine<S> {
                 self.on_own_evicted(now, &group, (from, path), eviction);
             }
             Effect::OwnRecordConfirmed { group } => self.on_probe_answered(now, &group),
+            Effect::HostReported { due } => self.timers.set_by(NodeTimer::HostProbe, due),
             Effect::Emit(event) => self.emit(event),
         }
-    }
-
-    /// Runs one timer that is due; returns whether there was one.
-    fn run_due_timer(&mut self, now: Time) -> bool {
-        let due = |at: Option<Time>| at.is_some_and(|at| at <= now);
-        if due(self.broadcaster.deadline()) {
-            self.drive_broadcaster(now, Input::Wake);
-        } else if due(self.next_write()) {
-            self.write_queued(now);
-        } else if due(self.waits.due()) {
-            self.on_waits_due(now);
-        } else if due(self.schedule.at) {
-            self.on_exchange_due(now);
-        } else if due(self.next_host_probe()) {
-            self.probe_hosts(now);
-        } else if due(self.registrations.at) {
-            self.send_registrations(now);
-        } else if due(self.next_pull()) {
-            self.send_due_pulls(now);
-        } else if due(self.delayed_replies.front().map(|(at, _, _)| *at)) {
-            self.send_due_replies(now);
-        } else if due(self.next_announcement()) {
-            self.send_due_announcements(now);
-        } else if due(self.write_back_at) {
-            self.write_back(now);
-        } else if due(Some(self.purge_at)) {
-            self.purge(now);
-        } else {
-            return false;
-        }
-        true
     }
 }
 
@@ -295,24 +264,8 @@ impl<S: Store> Machine for NodeMachine<S> {
     }
 
     fn deadline(&self) -> Option<Time> {
-        if !self.started {
-            return Some(self.start_time);
-        }
-        let times = [
-            self.broadcaster.deadline(),
-            self.store.next_poll().filter(|_| !self.pending_batches.is_empty()),
-            self.next_write(),
-            self.waits.due(),
-            self.schedule.at,
-            self.next_host_probe(),
-            self.registrations.at,
-            self.next_pull(),
-            self.delayed_replies.front().map(|(at, _, _)| *at),
-            self.next_announcement(),
-            self.write_back_at,
-            Some(self.purge_at),
-        ];
-        times.into_iter().flatten().min()
+        let store = self.store.next_poll().filter(|_| !self.pending_batches.is_empty());
+        [self.broadcaster.deadline(), store, self.timers.next()].into_iter().flatten().min()
     }
 }
 

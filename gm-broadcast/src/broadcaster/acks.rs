@@ -8,13 +8,13 @@ use gm_codec::{AckStatus, AckSummary, BroadcastId};
 
 use super::Broadcaster;
 use super::forward::ForwardOptions;
+use super::timeouts::BroadcasterTimer;
 use crate::ack_aggregation::{AckKey, OwnAck, RelayState};
 use crate::connections::RelayAckRequest;
 use crate::counter::Counter;
 use crate::event::{AckReport, BroadcastEvent};
 use crate::plant::{Bug, planted};
 use crate::time::Time;
-use crate::timers::Timer;
 
 impl<D> Broadcaster<D> {
     /// The aggregations of a broadcast.
@@ -137,7 +137,7 @@ impl<D> Broadcaster<D> {
         }
         if last {
             self.ack_aggregations.remove(&key);
-            self.timers.cancel(Timer::Acks(key));
+            self.timers.cancel(&BroadcasterTimer::Acks(key));
         } else {
             self.schedule_ack_timer(now, key);
         }
@@ -145,7 +145,7 @@ impl<D> Broadcaster<D> {
 
     /// Schedules an update for the end of this input, not in the middle of it.
     pub(super) fn schedule_ack_update(&mut self, now: Time, key: AckKey) {
-        self.timers.set(Timer::Acks(key), now);
+        self.timers.set(BroadcasterTimer::Acks(key), now);
     }
 
     /// Schedules the next look at an aggregation.
@@ -156,7 +156,7 @@ impl<D> Broadcaster<D> {
             .into_iter()
             .flatten()
             .min();
-        self.timers.set_by(Timer::Acks(key), next.unwrap_or(aggregation.deadline).max(now));
+        self.timers.set_by(BroadcasterTimer::Acks(key), next.unwrap_or(aggregation.deadline).max(now));
     }
 
     pub(super) fn on_ack_timer(&mut self, now: Time, key: AckKey) {

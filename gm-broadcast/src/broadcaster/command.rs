@@ -8,13 +8,13 @@ use gm_codec::{Body, BroadcastId, Header, Payload, PayloadError};
 use super::Broadcaster;
 use super::acks::MIN_ACK_TIMEOUT;
 use super::forward::ForwardOptions;
+use super::timeouts::BroadcasterTimer;
 use crate::ack_aggregation::{AckAggregation, AckKey, OwnAck};
 use crate::connections::RelayAckRequest;
 use crate::event::{BroadcastCommand, BroadcastEvent, BroadcastRequest, Targets};
 use crate::machine::ConnectionId;
 use crate::retransmit_cache::Content;
 use crate::time::Time;
-use crate::timers::Timer;
 
 impl<D> Broadcaster<D> {
     pub(super) fn on_command(&mut self, now: Time, command: BroadcastCommand) {
@@ -29,7 +29,7 @@ impl<D> Broadcaster<D> {
             BroadcastCommand::Introduce { to, nodes } => self.introduce(now, to, nodes),
             BroadcastCommand::AddSeeds(seeds) => {
                 self.add_seeds(seeds);
-                self.timers.set(Timer::Exchange, now);
+                self.timers.set(BroadcasterTimer::Exchange, now);
             }
             BroadcastCommand::SetKeys(keyring) => self.codec.set_keyring(keyring),
             BroadcastCommand::Unanswered { node, by } => self.on_unanswered(node, by),

@@ -7,13 +7,13 @@ use gm_codec::{Body, ConnectionSide, Handshake, Payload};
 
 use super::Broadcaster;
 use super::receive::Inbound;
+use super::timeouts::BroadcasterTimer;
 use crate::connections::{Connection, ConnectionState, OutboxEntry};
 use crate::counter::Counter;
 use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path};
 use crate::machine::{ConnectionId, DialFailure, Output};
 use crate::time::Time;
-use crate::timers::Timer;
 
 impl<D> Broadcaster<D> {
     pub(super) fn on_connection_opened(&mut self, now: Time, id: ConnectionId, from: Option<SocketAddr>) {
@@ -48,7 +48,7 @@ impl<D> Broadcaster<D> {
         }
         if let Some(link) = self.connections.table.get_mut(&id) {
             link.in_flight += bytes.len();
-            self.timers.set(Timer::Connection(id), now + self.config.timings.opening);
+            self.timers.set(BroadcasterTimer::Connection(id), now + self.config.timings.opening);
             self.outputs.push(Output::Send { link: id, bytes });
         }
     }
@@ -134,7 +134,7 @@ impl<D> Broadcaster<D> {
         // The frame is decoded, so its bytes are released: it may be long until more arrive.
         link.splitter.release();
         if link.frame_began.take().is_some() {
-            self.timers.set_by(Timer::Connection(id), now + self.config.timings.idle);
+            self.timers.set_by(BroadcasterTimer::Connection(id), now + self.config.timings.idle);
         }
         let reason = match read {
             Ok(Ok((payload, epoch, bytes))) => {
@@ -174,7 +174,7 @@ impl<D> Broadcaster<D> {
                 let (peer, _) = self.peers.entry(sender, known);
                 peer.class.get_or_insert(class);
                 peer.source = from.map(|from| from.ip());
-                self.timers.set(Timer::Connection(id), now + self.config.timings.idle);
+                self.timers.set(BroadcasterTimer::Connection(id), now + self.config.timings.idle);
                 self.adopt_connection(now, id, sender);
             }
             return Some(payload);
@@ -190,7 +190,7 @@ impl<D> Broadcaster<D> {
     /// A connection is ready for frames.
     fn on_stream(&mut self, now: Time, id: ConnectionId) {
         let Some(peer) = self.connections.table.get(&id).and_then(|link| link.peer) else { return };
-        self.timers.set(Timer::Connection(id), now + self.config.timings.idle);
+        self.timers.set(BroadcasterTimer::Connection(id), now + self.config.timings.idle);
         self.adopt_connection(now, id, peer);
         // Dialed for a subtree that another relay took meanwhile. The peer would close a connection
         // without a frame, and entries added at that moment would be lost, so an empty frame is
@@ -274,7 +274,7 @@ impl<D> Broadcaster<D> {
 
     /// Removes a connection. What waited for it is sent another way.
     fn forget_connection(&mut self, now: Time, id: ConnectionId, refusal: Option<DialFailure>) {
-        self.timers.cancel(Timer::Connection(id));
+        self.timers.cancel(&BroadcasterTimer::Connection(id));
         let Some(link) = self.connections.table.remove(&id) else { return };
         let Some(node) = link.peer else { return };
         let was_open = link.is_open();

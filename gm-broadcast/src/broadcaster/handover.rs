@@ -10,6 +10,7 @@ use std::time::Duration;
 use gm_clock::NetId;
 
 use super::Broadcaster;
+use super::timeouts::BroadcasterTimer;
 use crate::ack_aggregation::{RelayAcks, RelayState};
 use crate::connections::{ConnectionState, OutboundBroadcast, OutboxEntry, RelayAckRequest};
 use crate::counter::Counter;
@@ -18,7 +19,6 @@ use crate::machine::{ConnectionId, Output};
 use crate::plant::{Bug, planted};
 use crate::reception::Reception;
 use crate::time::Time;
-use crate::timers::Timer;
 
 /// A subtree that no relay has taken yet.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl<D> Broadcaster<D> {
                     let cost = self.config.path_costs.cost(handover.class);
                     if !handover.untried.is_empty() {
                         let hedge = now + cost.latency.saturating_mul(4) + self.config.timings.hedge;
-                        self.timers.set(Timer::Handover(id), hedge);
+                        self.timers.set(BroadcasterTimer::Handover(id), hedge);
                     }
                     return;
                 }
@@ -146,7 +146,7 @@ impl<D> Broadcaster<D> {
     /// Removes a subtree: a relay took it, or no candidate is left.
     fn close_handover(&mut self, now: Time, id: u64) -> Option<SubtreeHandover> {
         let handover = self.handovers.remove(&id)?;
-        self.timers.cancel(Timer::Handover(id));
+        self.timers.cancel(&BroadcasterTimer::Handover(id));
         for node in &handover.dialling {
             self.handovers_awaiting_dial.remove(&(*node, id));
         }

@@ -4,13 +4,13 @@ use gm_clock::NetId;
 use gm_codec::{Body, MissedMulticasts};
 
 use super::Broadcaster;
+use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
 use crate::event::{BroadcastEvent, Transport};
 use crate::machine::Output;
 use crate::plant::{Bug, planted};
 use crate::reception::MAX_REPORTED_CHANGES;
 use crate::time::Time;
-use crate::timers::Timer;
 
 /// Greatest number of neighbors in one nack: as many as fit into a datagram.
 const MAX_NACK_NODES: usize = 16;
@@ -28,10 +28,10 @@ impl<D> Broadcaster<D> {
         if self.config.multicast && self.reception.has_changes() {
             let times = self.config.timings;
             let wait = times.reception_report + self.jitter_rng.duration_up_to(times.reception_report);
-            self.timers.set_if_none(Timer::ReceptionReport, now + wait);
+            self.timers.set_if_none(BroadcasterTimer::ReceptionReport, now + wait);
         }
         if let Some(due) = self.loss_recovery.deadline() {
-            self.timers.set_by(Timer::LossRecovery, due);
+            self.timers.set_by(BroadcasterTimer::LossRecovery, due);
         }
     }
 
@@ -46,8 +46,10 @@ impl<D> Broadcaster<D> {
         let times = self.config.timings;
         let turn = self.reception.last_multicast
             + self.reception.time_to_turn(self.config.me, self.last_speaker, times.multicast_keepalive);
-        self.timers
-            .set(Timer::MulticastKeepalive, if turn > now { turn } else { now + times.multicast_keepalive });
+        self.timers.set(
+            BroadcasterTimer::MulticastKeepalive,
+            if turn > now { turn } else { now + times.multicast_keepalive },
+        );
         if turn <= now {
             self.multicast_header_only(now, Counter::MulticastKeepalives);
         }
@@ -75,7 +77,7 @@ impl<D> Broadcaster<D> {
     pub(super) fn schedule_beacon(&mut self, now: Time) {
         self.beacons_sent = 0;
         if !planted(Bug::NoSequenceBeacon) {
-            self.timers.set(Timer::SequenceBeacon, now + self.config.timings.beacon);
+            self.timers.set(BroadcasterTimer::SequenceBeacon, now + self.config.timings.beacon);
         }
     }
 
@@ -91,7 +93,7 @@ impl<D> Broadcaster<D> {
         self.beacons_sent += 1;
         if self.beacons_sent < near.ilog(4) + 1 {
             let wait = self.config.timings.beacon.saturating_mul(1 << self.beacons_sent.min(16));
-            self.timers.set(Timer::SequenceBeacon, now + wait);
+            self.timers.set(BroadcasterTimer::SequenceBeacon, now + wait);
         }
     }
 
@@ -123,7 +125,7 @@ impl<D> Broadcaster<D> {
             self.last_speaker,
             self.config.timings.multicast_keepalive,
         );
-        self.timers.set(Timer::MulticastKeepalive, now + turn);
+        self.timers.set(BroadcasterTimer::MulticastKeepalive, now + turn);
     }
 
     /// Sends nacks: to random neighbors at first, then by a connection, and in the end to the
@@ -157,7 +159,7 @@ impl<D> Broadcaster<D> {
             }
         }
         if let Some(due) = self.loss_recovery.deadline() {
-            self.timers.set_by(Timer::LossRecovery, due);
+            self.timers.set_by(BroadcasterTimer::LossRecovery, due);
         }
     }
 

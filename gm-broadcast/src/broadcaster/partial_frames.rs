@@ -13,12 +13,12 @@ use std::time::Duration;
 use gm_codec::{ConnectionSide, Limits};
 
 use super::Broadcaster;
+use super::timeouts::BroadcasterTimer;
 use crate::config::BroadcasterLimits;
 use crate::connections::Connection;
 use crate::counter::Counter;
 use crate::machine::ConnectionId;
 use crate::time::Time;
-use crate::timers::Timer;
 
 /// Bytes of a partial frame that extend its deadline by one second.
 const BYTES_PER_SECOND: usize = 64 << 10;
@@ -157,7 +157,7 @@ impl<D> Broadcaster<D> {
         link.last_bytes_at = now;
         if link.frame_began.is_none() && link.splitter.pending_bytes() > 0 {
             link.frame_began = Some(now);
-            self.timers.set_by(Timer::Connection(id), now + within);
+            self.timers.set_by(BroadcasterTimer::Connection(id), now + within);
         }
     }
 

@@ -7,11 +7,11 @@ use gm_clock::NetId;
 use gm_codec::{Body, PeerExchange, PeerIsland};
 
 use super::Broadcaster;
+use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
 use crate::event::{BroadcastEvent, Transport};
 use crate::machine::ConnectionId;
 use crate::time::Time;
-use crate::timers::Timer;
 
 /// Greatest number of nodes in one reply.
 const MAX_SHARED: usize = 32;
@@ -57,7 +57,7 @@ impl<D> Broadcaster<D> {
         let is_alone =
             !self.config.seeds.is_empty() && !self.peers.iter().any(|(_, peer)| fresh(peer.last_contact));
         let pause = if is_alone { times.backoff } else { times.exchange };
-        self.timers.set(Timer::Exchange, now + pause / 2 + self.jitter_rng.duration_up_to(pause));
+        self.timers.set(BroadcasterTimer::Exchange, now + pause / 2 + self.jitter_rng.duration_up_to(pause));
     }
 
     /// A random sample of known nodes by island, with this node's own island.
@@ -174,7 +174,7 @@ impl<D> Broadcaster<D> {
         self.emit(BroadcastEvent::NodeFound(node));
         let soon = self.config.timings.reception_report;
         let soon = now + soon + self.jitter_rng.duration_up_to(soon);
-        self.timers.set_by(Timer::Exchange, soon);
+        self.timers.set_by(BroadcasterTimer::Exchange, soon);
     }
 
     /// Adds a node that others named. What a node announces about its own island takes precedence.

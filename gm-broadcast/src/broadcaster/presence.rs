@@ -14,11 +14,11 @@ use gm_codec::{Body, Extension, Header, PeerExchange, Routing};
 
 use super::Broadcaster;
 use super::receive::Inbound;
+use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
 use crate::handler::Path;
 use crate::machine::Output;
 use crate::time::Time;
-use crate::timers::Timer;
 
 /// Bytes of a challenge, and of its response.
 const CHALLENGE_BYTES: usize = 8;
@@ -69,7 +69,7 @@ impl<D> Broadcaster<D> {
             return false;
         }
         self.peers.entry(node, known).0.present = true;
-        self.timers.cancel(Timer::Presence(node));
+        self.timers.cancel(&BroadcasterTimer::Presence(node));
         let multicast = self.presence_challenges.remove(&node).and_then(|asked| asked.last_multicast);
         if let Some((_, source, header)) = multicast.filter(|(of, ..)| *of == epoch) {
             let path = Path::Multicast;
@@ -96,7 +96,7 @@ impl<D> Broadcaster<D> {
         if let Some(asked) = self.presence_challenges.get_mut(&node).filter(|asked| asked.tries == 0) {
             asked.tries = 1;
             sections.push(Extension { kind: Extension::PRESENCE_CHALLENGE, bytes: asked.challenge.to_vec() });
-            self.timers.set(Timer::Presence(node), now + RETRY_AFTER[0]);
+            self.timers.set(BroadcasterTimer::Presence(node), now + RETRY_AFTER[0]);
         }
         sections.push(Extension { kind: Extension::PRESENCE_RESPONSE, bytes: challenge.to_vec() });
         self.send_presence(now, node, sections);
@@ -113,7 +113,7 @@ impl<D> Broadcaster<D> {
                 .insert(node, PresenceChallenge { challenge, tries: 0, last_multicast: None });
             let near = u32::try_from(self.reception.near().len()).unwrap_or(u32::MAX);
             let wait = self.jitter_rng.duration_up_to(SPREAD.saturating_mul(near));
-            self.timers.set(Timer::Presence(node), now + wait);
+            self.timers.set(BroadcasterTimer::Presence(node), now + wait);
         }
         if inbound.path == Path::Multicast
             && let Some(asked) = self.presence_challenges.get_mut(&node)
@@ -132,7 +132,7 @@ impl<D> Broadcaster<D> {
         };
         asked.tries += 1;
         let (tries, challenge) = (asked.tries, asked.challenge);
-        self.timers.set(Timer::Presence(node), now + *again);
+        self.timers.set(BroadcasterTimer::Presence(node), now + *again);
         self.counters.count(Counter::PresenceChallengesSent);
         if tries <= DATAGRAM_TRIES {
             self.send_presence(

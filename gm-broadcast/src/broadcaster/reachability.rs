@@ -9,6 +9,7 @@ use gm_clock::NetId;
 use gm_codec::{Body, ConnectionSide, FrameError, PeerExchange};
 
 use super::Broadcaster;
+use super::timeouts::BroadcasterTimer;
 use crate::connections::ConnectionState;
 use crate::counter::Counter;
 use crate::datagram_path::ProbeOutcome;
@@ -16,7 +17,6 @@ use crate::event::{BroadcastEvent, Transport};
 use crate::machine::{ConnectionId, DialFailure, Output, STALL_TIMEOUT};
 use crate::peer_status::{CLOSES_BEFORE_REPORT, SMALL_SEGMENTS_FOR, SeedTrouble};
 use crate::time::Time;
-use crate::timers::Timer;
 use crate::unopened::{Unopened, UnopenedCause};
 
 /// Time after which an unreachable seed is reported: nodes that start together do not find each
@@ -125,7 +125,7 @@ impl<D> Broadcaster<D> {
     /// Datagrams to a node are suspicious: sends a probe.
     pub(super) fn probe_datagrams(&mut self, now: Time, node: NetId) {
         self.send_datagram_probe(now, node);
-        self.timers.set(Timer::DatagramProbe(node), now + PROBE_TIMEOUT);
+        self.timers.set(BroadcasterTimer::DatagramProbe(node), now + PROBE_TIMEOUT);
     }
 
     /// A probe by datagram timed out.

@@ -7,6 +7,7 @@ use gm_clock::NetId;
 use gm_codec::{AckStatus, Body, BroadcastHeader, BroadcastId, Header, Payload, Routing};
 
 use super::Broadcaster;
+use super::timeouts::BroadcasterTimer;
 use crate::connections::RelayAckRequest;
 use crate::counter::Counter;
 use crate::dedup::DedupStatus;
@@ -17,7 +18,6 @@ use crate::machine::{ConnectionId, Output};
 use crate::plant::{Bug, planted};
 use crate::retransmit_cache::Content;
 use crate::time::Time;
-use crate::timers::Timer;
 
 /// Path, connection and size of a received payload.
 pub(super) struct Inbound<'a> {
@@ -271,7 +271,7 @@ impl<D> Broadcaster<D> {
         let content =
             Content { payload_bytes: bytes, body, multicast, multicast_by_us: by_us, retransmitted };
         self.retransmit_cache.insert_broadcast(id, Arc::new(content), outcome.acks, outcome.stored);
-        self.timers.cancel(Timer::AwaitedContent(id));
+        self.timers.cancel(&BroadcasterTimer::AwaitedContent(id));
         if let Some(pending) = self.awaited_content.remove(&id) {
             for task in pending.relay_tasks {
                 if retransmitted && task.ack_request.is_none() {
@@ -342,7 +342,7 @@ impl<D> Broadcaster<D> {
         } else if room {
             self.awaited_content.insert(id, AwaitedContent { relay_tasks: vec![task], tries: 0 });
             let wait = if near { self.config.timings.content_wait } else { std::time::Duration::ZERO };
-            self.timers.set(Timer::AwaitedContent(id), now + wait);
+            self.timers.set(BroadcasterTimer::AwaitedContent(id), now + wait);
         } else {
             self.counters.count(Counter::AnnouncementsDropped);
         }
@@ -360,7 +360,7 @@ impl<D> Broadcaster<D> {
         let place = pending.relay_tasks.len().min(pending.tries as usize) - 1;
         let sender = pending.relay_tasks.get(place).map(|task| task.from);
         let wait = self.config.timings.ack_interval.saturating_mul(1 << pending.tries);
-        self.timers.set(Timer::AwaitedContent(id), now + wait);
+        self.timers.set(BroadcasterTimer::AwaitedContent(id), now + wait);
         if let Some(sender) = sender {
             self.reception.unconfirm(sender);
             self.send_ack(now, sender, id, AckStatus::ContentWanted);

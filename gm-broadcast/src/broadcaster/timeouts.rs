@@ -1,11 +1,42 @@
-//! Timeouts: dispatches the timers that are due, and closes connections that are idle, stuck or not
-//! authenticated.
+//! Timeouts: lists the timers, dispatches those that are due, and closes connections that are idle,
+//! stuck or not authenticated.
+
+use gm_clock::NetId;
+use gm_codec::BroadcastId;
 
 use super::Broadcaster;
+use crate::ack_aggregation::AckKey;
 use crate::counter::Counter;
 use crate::machine::ConnectionId;
 use crate::time::Time;
-use crate::timers::Timer;
+
+/// The timers of a broadcaster. Of those that are due at the same time, the first one here fires
+/// first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum BroadcasterTimer {
+    /// Changes of the set of neighbors should be multicast.
+    ReceptionReport,
+    /// A probe of whether datagrams reach this peer timed out.
+    DatagramProbe(NetId),
+    /// The last sequence number should be multicast again.
+    SequenceBeacon,
+    /// A peer should be asked for the peers that it knows, and seeds should be dialed.
+    Exchange,
+    /// A nack is due.
+    LossRecovery,
+    /// A connection may be idle, or not authenticated in time.
+    Connection(ConnectionId),
+    /// The content of an announcement did not arrive in time.
+    AwaitedContent(BroadcastId),
+    /// A presence challenge should be sent, or timed out.
+    Presence(NetId),
+    /// The island has been silent.
+    MulticastKeepalive,
+    /// The next candidate of a subtree should be tried.
+    Handover(u64),
+    /// Acks: an interval, a silent relay, or the deadline.
+    Acks(AckKey),
+}
 
 impl<D> Broadcaster<D> {
     /// Fires all timers that are due. Called after every input, so that nothing depends on whether
@@ -13,17 +44,17 @@ impl<D> Broadcaster<D> {
     pub(super) fn fire_timers(&mut self, now: Time) {
         while let Some(timer) = self.timers.take(now) {
             match timer {
-                Timer::ReceptionReport => self.on_reception_report_timer(now),
-                Timer::DatagramProbe(node) => self.on_datagram_probe_timer(now, node),
-                Timer::SequenceBeacon => self.on_beacon_timer(now),
-                Timer::Exchange => self.on_exchange_timer(now),
-                Timer::LossRecovery => self.on_loss_recovery_timer(now),
-                Timer::Connection(id) => self.on_connection_timer(now, id),
-                Timer::AwaitedContent(id) => self.on_awaited_content_timer(now, id),
-                Timer::Presence(node) => self.on_presence_timer(now, node),
-                Timer::MulticastKeepalive => self.on_keepalive_timer(now),
-                Timer::Handover(id) => self.on_handover_timer(now, id),
-                Timer::Acks(key) => self.on_ack_timer(now, key),
+                BroadcasterTimer::ReceptionReport => self.on_reception_report_timer(now),
+                BroadcasterTimer::DatagramProbe(node) => self.on_datagram_probe_timer(now, node),
+                BroadcasterTimer::SequenceBeacon => self.on_beacon_timer(now),
+                BroadcasterTimer::Exchange => self.on_exchange_timer(now),
+                BroadcasterTimer::LossRecovery => self.on_loss_recovery_timer(now),
+                BroadcasterTimer::Connection(id) => self.on_connection_timer(now, id),
+                BroadcasterTimer::AwaitedContent(id) => self.on_awaited_content_timer(now, id),
+                BroadcasterTimer::Presence(node) => self.on_presence_timer(now, node),
+                BroadcasterTimer::MulticastKeepalive => self.on_keepalive_timer(now),
+                BroadcasterTimer::Handover(id) => self.on_handover_timer(now, id),
+                BroadcasterTimer::Acks(key) => self.on_ack_timer(now, key),
             }
         }
     }
@@ -39,7 +70,7 @@ impl<D> Broadcaster<D> {
                 self.counters.count(Counter::AuthenticationTimeouts);
                 return self.lose_connection(now, id);
             }
-            return self.timers.set(Timer::Connection(id), until);
+            return self.timers.set(BroadcasterTimer::Connection(id), until);
         }
         let frame = link.frame_deadline(times.frame);
         if frame.is_some_and(|until| now >= until) {
@@ -54,7 +85,7 @@ impl<D> Broadcaster<D> {
             None => idle,
         };
         if now < until {
-            return self.timers.set(Timer::Connection(id), until);
+            return self.timers.set(BroadcasterTimer::Connection(id), until);
         }
         // A peer that read nothing for the idle time will not read any more: what waits for it is
         // sent another way.

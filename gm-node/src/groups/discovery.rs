@@ -103,7 +103,7 @@ impl Groups {
     }
 
     fn schedule_host_probe(&mut self, due: Time) {
-        self.host_probe_at = Some(self.host_probe_at.map_or(due, |at| at.min(due)));
+        self.effects.push_back(Effect::HostReported { due });
     }
 }
 

@@ -43,6 +43,11 @@ impl<S: Store> NodeMachine<S> {
 
     pub(super) fn on_batch_finished(&mut self, now: Time, result: Result<(), StoreError>) {
         let Some(pending) = self.pending_batches.pop_front() else { return };
+        if let PendingBatch::Own(_) = pending
+            && let Some(tick) = self.tick_after_store.take()
+        {
+            self.schedule_write(tick);
+        }
         let result = if planted(Bug::RefusalIgnored) { Ok(()) } else { result };
         match (&result, self.store_failures) {
             (Ok(()), 0) => {}
@@ -117,12 +122,11 @@ impl<S: Store> NodeMachine<S> {
         };
         let later = !self.to_refute.is_empty()
             || self.write_queue.iter().any(|queued| matches!(queued, QueuedWrite::Readdress { .. }));
-        let next = if self.write_queue.iter().any(ready) {
-            Some(now)
-        } else {
-            later.then(|| self.store_retry_at.map_or(now, |until| until.max(now)))
-        };
-        self.write_due = [self.write_due, next].into_iter().flatten().min();
+        if self.write_queue.iter().any(ready) {
+            self.schedule_write(now);
+        } else if later {
+            self.schedule_write(self.store_retry_at.map_or(now, |until| until.max(now)));
+        }
     }
 
     /// Commits drafts that are stored, and disseminates them.

@@ -91,7 +91,7 @@ impl<S: Store> NodeMachine<S> {
             self.count(NodeCounter::ClaimsDuringConflict);
         } else if self.own_evictions.len() < self.config.limits.groups {
             self.own_evictions.insert(group.clone(), eviction);
-            self.write_due = Some(self.write_due.map_or(now, |set| set.min(now)));
+            self.schedule_write(now);
         }
     }
 

@@ -30,7 +30,7 @@ const MAX_PROBES: u32 = 4;
 
 impl FirstWriteProbe {
     /// Time at which this probe needs action.
-    pub(super) fn due(&self) -> Time {
+    fn due(&self) -> Time {
         self.ask_at.min(self.until)
     }
 }
@@ -49,7 +49,7 @@ impl<S: Store> NodeMachine<S> {
         self.exclude_loss_in(group);
         if self.first_write_probes.remove(group).is_some() {
             self.probed.insert(group.clone());
-            self.write_due = Some(self.write_due.map_or(now, |set| set.min(now)));
+            self.schedule_write(now);
         }
     }
 
@@ -101,6 +101,9 @@ impl<S: Store> NodeMachine<S> {
                 let by = if turn < 2 { Transport::Udp } else { Transport::Tcp };
                 self.send_probe(now, group, (to, by));
             }
+        }
+        if let Some(next) = self.first_write_probes.values().map(FirstWriteProbe::due).min() {
+            self.schedule_write(next);
         }
     }
 

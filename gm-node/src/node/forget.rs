@@ -10,6 +10,7 @@ use gm_data::{ForgetError, GroupName, Record, Replica};
 use super::NodeMachine;
 use super::dissemination::GroupBroadcast;
 use super::draft::{Draft, PendingAnswer};
+use super::timers::NodeTimer;
 use super::waiter::Subject;
 use super::write::{QueuedWrite, waits};
 use crate::command::{Forget, Wait, WriteError};
@@ -111,7 +112,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Purges removed items beyond the retention, and expires contacts and evictions.
     pub(super) fn purge(&mut self, now: Time) {
-        self.purge_at = now + self.config.timing.purge_interval;
+        self.timers.set(NodeTimer::Purge, now + self.config.timing.purge_interval);
         let (policy, age) = (self.config.purge, self.config.timing.contact_ttl);
         let groups = &mut self.groups;
         groups.expire_contacts(now, age);

@@ -10,6 +10,7 @@ use gm_clock::NetId;
 use gm_data::GroupName;
 
 use super::NodeMachine;
+use super::timers::NodeTimer;
 use crate::counter::NodeCounter;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
@@ -21,11 +22,6 @@ const MAX_TRIES: u32 = 3;
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 impl<S: Store> NodeMachine<S> {
-    /// Time at which a candidate is due.
-    pub(super) fn next_host_probe(&self) -> Option<Time> {
-        self.groups.host_probe_at
-    }
-
     /// Probes the candidates that are due.
     pub(super) fn probe_hosts(&mut self, now: Time) {
         let groups = &mut self.groups;
@@ -56,7 +52,7 @@ impl<S: Store> NodeMachine<S> {
                 true
             });
         }
-        groups.host_probe_at = next;
+        self.timers.set_or_cancel(NodeTimer::HostProbe, next);
         for (node, (tries, names)) in to {
             // Where datagrams are lost, a connection may work.
             let again = tries > 1 && !planted(Bug::DatagramsOnly);

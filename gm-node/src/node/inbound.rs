@@ -6,6 +6,7 @@ use gm_codec::{Body, BroadcastId, KnownVersion, Versions};
 use gm_data::GroupName;
 
 use super::NodeMachine;
+use super::timers::NodeTimer;
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
@@ -103,6 +104,7 @@ impl<S: Store> NodeMachine<S> {
             if self.delayed_replies.len() < MAX_REPLIES {
                 let place = self.delayed_replies.partition_point(|(other, _, _)| *other <= at);
                 self.delayed_replies.insert(place, (at, to, body));
+                self.schedule_reply();
             }
         } else {
             let by = self.transport_for(to, Transport::from(path));
@@ -110,9 +112,15 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
+    fn schedule_reply(&mut self) {
+        let first = self.delayed_replies.front().map(|(at, _, _)| *at);
+        self.timers.set_or_cancel(NodeTimer::Reply, first);
+    }
+
     /// Sends a delayed reply that is due.
-    pub(super) fn send_due_replies(&mut self, now: Time) {
+    pub(super) fn send_due_reply(&mut self, now: Time) {
         if let Some((_, to, body)) = self.delayed_replies.pop_front() {
+            self.schedule_reply();
             self.send(now, to, body, Transport::Udp);
         }
     }

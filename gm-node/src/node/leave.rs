@@ -6,6 +6,7 @@ use gm_clock::NetId;
 use gm_data::GroupName;
 
 use super::NodeMachine;
+use super::timers::NodeTimer;
 use crate::event::NodeEvent;
 use crate::groups::Source;
 use crate::plant::{Bug, planted};
@@ -102,9 +103,9 @@ impl<S: Store> NodeMachine<S> {
             groups.discover(now, group, contact, Source::Gossip, contact);
         }
         self.unenroll(group);
-        self.announcements.remove(group);
+        self.timers.cancel(&NodeTimer::Announcement(group.clone()));
         self.topics.remove(group);
-        self.pulls.retain(|(name, _), _| name != group);
+        self.end_pulls(group);
         // Records of the group that are not stored yet never will be. The same may hold for
         // broadcasts whose group is not known.
         if !others.is_empty() {

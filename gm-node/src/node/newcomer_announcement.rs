@@ -11,6 +11,7 @@ use gm_data::{GroupName, KeyRange, Record};
 
 use super::NodeMachine;
 use super::dissemination::GroupBroadcast;
+use super::timers::NodeTimer;
 use crate::counter::NodeCounter;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
@@ -31,11 +32,6 @@ const MAX_SENDS: u64 = 1 << 10;
 const MAX_ITEMS: usize = 4_096;
 
 impl<S: Store> NodeMachine<S> {
-    /// Time of the next announcement.
-    pub(super) fn next_announcement(&self) -> Option<Time> {
-        self.announcements.values().min().copied()
-    }
-
     /// Whether this node is a newcomer in a group, so that its record is to be announced to members
     /// discovered later.
     pub(super) fn is_newcomer_in(&self, now: Time, group: &GroupName) -> bool {
@@ -49,26 +45,15 @@ impl<S: Store> NodeMachine<S> {
         if !new {
             hosted.informed = None;
         }
-        if hosted.informed.is_some()
-            && !self.announcements.contains_key(group)
-            && !planted(Bug::NewcomerNotInformed)
-        {
+        let timer = NodeTimer::Announcement(group.clone());
+        if hosted.informed.is_some() && !self.timers.is_set(&timer) && !planted(Bug::NewcomerNotInformed) {
             let at = now + PAUSE + self.rng.duration_up_to(PAUSE);
-            self.announcements.insert(group.clone(), at);
+            self.timers.set(timer, at);
         }
     }
 
-    /// Sends the announcements that are due.
-    pub(super) fn send_due_announcements(&mut self, now: Time) {
-        let due: Vec<GroupName> =
-            self.announcements.iter().filter(|(_, at)| **at <= now).map(|(group, _)| group.clone()).collect();
-        for group in due {
-            self.announcements.remove(&group);
-            self.announce_in_group(now, &group);
-        }
-    }
-
-    fn announce_in_group(&mut self, now: Time, group: &GroupName) {
+    /// Sends this node's record to discovered members of a group.
+    pub(super) fn announce_in_group(&mut self, now: Time, group: &GroupName) {
         let groups = &self.groups;
         let short = |own: &&Record| own.is_member() && own.item_counts().1 <= MAX_ITEMS;
         let Some(own) = groups.record(group, self.me()).filter(short).cloned() else { return };

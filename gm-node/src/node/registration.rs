@@ -11,12 +11,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gm_broadcast::{Rng, Time, Transport};
+use gm_broadcast::{Rng, Time, Timers, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, Fingerprints, GroupEntry};
 use gm_data::{GroupName, Replica};
 
 use super::NodeMachine;
+use super::timers::NodeTimer;
 use crate::counter::NodeCounter;
 use crate::groups::Groups;
 use crate::plant::{Bug, planted};
@@ -63,7 +64,6 @@ pub(super) struct Registrations {
     unresponsive: UnresponsiveNodes,
     /// Time within which members register with a new rendezvous node.
     spread: Duration,
-    pub(super) at: Option<Time>,
     rng: Rng,
 }
 
@@ -126,7 +126,6 @@ impl Registrations {
             pages: BTreeMap::new(),
             unresponsive: UnresponsiveNodes::default(),
             spread: period / SPREAD_DIVISOR,
-            at: None,
             rng: Rng::new(seed),
         }
     }
@@ -135,12 +134,8 @@ impl Registrations {
         self.rng.duration_up_to(self.spread)
     }
 
-    fn schedule_by(&mut self, at: Time) {
-        self.at = Some(self.at.map_or(at, |set| set.min(at)));
-    }
-
     /// Considers a node, new or answering again, as a rendezvous node of each group.
-    fn consider(&mut self, now: Time, node: NetId, groups: &Groups) {
+    fn consider(&mut self, now: Time, node: NetId, groups: &Groups, timers: &mut Timers<NodeTimer>) {
         let soon = self.random_delay();
         for (name, registered) in &mut self.groups {
             // Nodes beyond the last ranked one are unknown, and may rank higher.
@@ -151,7 +146,7 @@ impl Registrations {
                 registered.complete = false;
             }
         }
-        self.schedule_by(now);
+        timers.set_by(NodeTimer::Registration, now);
     }
 
     /// Time of the next action.
@@ -195,7 +190,7 @@ impl<S: Store> NodeMachine<S> {
             due: BTreeMap::new(),
         };
         self.registrations.groups.insert(group.clone(), registered);
-        self.registrations.schedule_by(now);
+        self.timers.set_by(NodeTimer::Registration, now);
     }
 
     /// Stops registering in a group.
@@ -209,7 +204,7 @@ impl<S: Store> NodeMachine<S> {
     /// Considers a discovered node as a rendezvous node.
     pub(super) fn consider_rendezvous(&mut self, now: Time, node: NetId) {
         if node != self.me() {
-            self.registrations.consider(now, node, &self.groups);
+            self.registrations.consider(now, node, &self.groups, &mut self.timers);
         }
     }
 
@@ -221,18 +216,18 @@ impl<S: Store> NodeMachine<S> {
         }
         let wait = self.registrations.random_delay();
         if self.registrations.unresponsive.on_message(now, node, wait) {
-            self.registrations.consider(now, node, &self.groups);
+            self.registrations.consider(now, node, &self.groups, &mut self.timers);
         }
     }
 
     /// Sends the registrations that are due.
     pub(super) fn send_registrations(&mut self, now: Time) {
         if planted(Bug::SeedsGivenUp) && self.schedule.unanswered > 2 {
-            self.registrations.at = Some(now + ANSWER_TIMEOUT);
+            self.timers.set(NodeTimer::Registration, now + ANSWER_TIMEOUT);
             return;
         }
         for node in self.registrations.unresponsive.take_expired(now) {
-            self.registrations.consider(now, node, &self.groups);
+            self.registrations.consider(now, node, &self.groups, &mut self.timers);
         }
         self.end_pages(now);
         self.choose_rendezvous(now);
@@ -241,7 +236,7 @@ impl<S: Store> NodeMachine<S> {
             self.send_page(now, node, &names, Transport::Udp);
             self.registrations.pages.insert(node, PendingPage { names, tries: 1, due: now + ANSWER_TIMEOUT });
         }
-        self.registrations.at = self.registrations.next();
+        self.timers.set_or_cancel(NodeTimer::Registration, self.registrations.next());
     }
 
     /// Sends unanswered pages again, by connection, or marks their receivers as unresponsive.
@@ -351,7 +346,7 @@ impl<S: Store> NodeMachine<S> {
                 *due = DueRegistration { at: now + period * slowdown(others), is_alone: false };
             }
         }
-        self.registrations.at = self.registrations.next();
+        self.timers.set_or_cancel(NodeTimer::Registration, self.registrations.next());
     }
 
     /// After a reported host did not answer: if no other member is known, asks the rendezvous nodes

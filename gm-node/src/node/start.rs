@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use gm_broadcast::{Broadcaster, Outputs, Rng, Time, TokenBucket};
+use gm_broadcast::{Broadcaster, Outputs, Rng, Time, Timers, TokenBucket};
 use gm_codec::FrameCodec;
 use gm_data::{GroupName, Replica};
 
@@ -12,6 +12,7 @@ use super::anti_entropy::lagging::LaggingMembers;
 use super::anti_entropy::schedule::ExchangeSchedule;
 use super::commit::PendingBatch;
 use super::registration::Registrations;
+use super::timers::NodeTimer;
 use super::wait::Waits;
 use super::write::QueuedWrite;
 use crate::config::{ConfigError, NodeConfig};
@@ -46,9 +47,9 @@ impl<S: Store> NodeMachine<S> {
             outputs: Outputs::new(),
             broadcaster_events: VecDeque::new(),
             start_time: now,
-            started: false,
+            timers: Timers::new(),
             write_queue: VecDeque::new(),
-            write_due: None,
+            tick_after_store: None,
             to_refute: BTreeMap::new(),
             own_evictions: BTreeMap::new(),
             store_retry_at: None,
@@ -58,7 +59,6 @@ impl<S: Store> NodeMachine<S> {
             loss_suspected_in: BTreeSet::new(),
             pending_batches: VecDeque::new(),
             store_failures: 0,
-            write_back_at: None,
             unstored_broadcasts: VecDeque::new(),
             peers_changed: false,
             contacts_stored_at: None,
@@ -74,12 +74,12 @@ impl<S: Store> NodeMachine<S> {
             reply_rate: TokenBucket::per_second(config.limits.exchange_replies_per_second),
             pulls: BTreeMap::new(),
             delayed_replies: VecDeque::new(),
-            announcements: BTreeMap::new(),
-            purge_at: now + config.timing.purge_interval,
             watchers: super::watch::Watchers::default(),
             rng,
             config,
         };
+        node.timers.set(NodeTimer::Start, now);
+        node.timers.set(NodeTimer::Purge, now + node.config.timing.purge_interval);
         node.load(stored);
         Ok(node)
     }
@@ -143,7 +143,6 @@ impl<S: Store> NodeMachine<S> {
 
     /// Starts the node, on its first input.
     pub(super) fn start(&mut self, now: Time) {
-        self.started = true;
         self.report_suspected_loss();
         if !self.schedule.old_peers.is_empty() {
             let peers = self.schedule.old_peers.clone();
@@ -151,11 +150,12 @@ impl<S: Store> NodeMachine<S> {
             peers.into_iter().for_each(|peer| self.unlist_if_forgotten(now, peer));
         }
         if !self.write_queue.is_empty() {
-            self.write_due = Some(now);
+            self.schedule_write(now);
         }
         let member_of: Vec<GroupName> = self.own_groups().cloned().collect();
         member_of.iter().for_each(|group| self.enroll(now, group));
-        self.schedule.at = Some(now + self.rng.duration_up_to(self.config.timing.exchange_interval_min));
+        let first = self.rng.duration_up_to(self.config.timing.exchange_interval_min);
+        self.timers.set(NodeTimer::Exchange, now + first);
     }
 
     /// The topic of a group: a queued broadcast is replaced by a later one of its topic.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gm_broadcast::{AckPart, AckReport, RequestedAcks, Time};
+use gm_broadcast::{AckPart, AckReport, RequestedAcks, Time, Timers};
 use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate};
 use gm_data::{GroupName, Record, Replica};
@@ -12,6 +12,7 @@ use gm_data::{GroupName, Record, Replica};
 use super::NodeMachine;
 use super::dissemination::GroupBroadcast;
 use super::draft::PendingAnswer;
+use super::timers::NodeTimer;
 use super::waiter::{GroupFacts, Subject, WaitKind, Waiter};
 use crate::command::{CommittedWrite, WaitOutcome};
 use crate::plant::{Bug, planted};
@@ -32,9 +33,10 @@ impl Waits {
         self.table.len()
     }
 
-    /// Time of the next action.
-    pub(super) fn due(&self) -> Option<Time> {
-        self.table.values().map(Waiter::due).min()
+    /// Sets the timer of a wait to its next action. Must be called after every change of the
+    /// waiter's deadlines.
+    fn schedule(&self, id: u64, timers: &mut Timers<NodeTimer>) {
+        timers.set_or_cancel(NodeTimer::Wait(id), self.table.get(&id).map(Waiter::due));
     }
 
     /// Whether a wait in this group is open.
@@ -42,8 +44,20 @@ impl Waits {
         self.table.values().any(|waiter| waiter.group == *group)
     }
 
-    fn of_group(&mut self, group: &GroupName) -> impl Iterator<Item = &mut Waiter> {
-        self.table.values_mut().filter(move |waiter| waiter.group == *group)
+    /// Lets the waits of a group that satisfy `wants` ask discovered members at `at`.
+    fn ask_found(
+        &mut self,
+        at: Time,
+        group: &GroupName,
+        timers: &mut Timers<NodeTimer>,
+        wants: impl Fn(&Waiter) -> bool,
+    ) {
+        for (id, waiter) in &mut self.table {
+            if waiter.group == *group && wants(waiter) {
+                waiter.found_at = Some(at);
+                timers.set(NodeTimer::Wait(*id), waiter.due());
+            }
+        }
     }
 }
 
@@ -82,6 +96,7 @@ impl<S: Store> NodeMachine<S> {
             self.waits.last += 1;
             let waiter = Waiter::new(now, group.clone(), subject.clone(), kind, answers);
             self.waits.table.insert(self.waits.last, waiter);
+            self.waits.schedule(self.waits.last, &mut self.timers);
         }
         (first..=self.waits.last).collect()
     }
@@ -284,6 +299,7 @@ impl<S: Store> NodeMachine<S> {
             self.waits.table.remove(&id);
             self.waits.rounds.retain(|_, of| *of != id);
         }
+        self.waits.schedule(id, &mut self.timers);
         for (PendingAnswer { tag, changed, version, .. }, waited) in done {
             self.answer(tag, Some(group.clone()), Ok(CommittedWrite { version, changed, wait: waited }));
         }
@@ -291,13 +307,9 @@ impl<S: Store> NodeMachine<S> {
     }
 
     /// Requests acks and answers callers where due.
-    pub(super) fn on_waits_due(&mut self, now: Time) {
-        let due: Vec<u64> =
-            self.waits.table.iter().filter(|(_, waiter)| waiter.due() <= now).map(|(id, _)| *id).collect();
-        for id in due {
-            self.ask_when_due(now, id);
-            self.check_wait(now, id);
-        }
+    pub(super) fn on_wait_due(&mut self, now: Time, id: u64) {
+        self.ask_when_due(now, id);
+        self.check_wait(now, id);
     }
 
     /// Ends all waits now.
@@ -332,17 +344,15 @@ impl<S: Store> NodeMachine<S> {
     /// Handles discovered or changed members: waits that want more members ask them.
     pub(super) fn on_members_found(&mut self, now: Time, group: &GroupName, members: &[NetId]) {
         let Some(state) = self.groups.replica(group).map(Replica::state) else { return };
-        for waiter in self.waits.of_group(group).filter(|waiter| waiter.lacks_members) {
+        self.waits.ask_found(now + GATHER, group, &mut self.timers, |waiter| {
             let news = |member: &NetId| state.is_member(*member) && !waiter.was_asked(*member);
-            if waiter.found_at.is_none() && members.iter().any(news) {
-                waiter.found_at = Some(now + GATHER);
-            }
-        }
+            waiter.lacks_members && waiter.found_at.is_none() && members.iter().any(news)
+        });
     }
 
     /// Handles that the members of a group are completely known now: waits for all include those
     /// discovered meanwhile.
     pub(super) fn on_knows_all(&mut self, now: Time, group: &GroupName) {
-        self.waits.of_group(group).for_each(|waiter| waiter.found_at = Some(now));
+        self.waits.ask_found(now, group, &mut self.timers, |_| true);
     }
 }

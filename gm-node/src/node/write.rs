@@ -10,6 +10,7 @@ use gm_data::{GroupName, PeerCopy, Record, VersionDigest};
 use super::NodeMachine;
 use super::commit::PendingBatch;
 use super::draft::{Draft, PendingAnswer};
+use super::timers::NodeTimer;
 use crate::command::{AckCount, CommittedWrite, Wait, WaitReport, Write, WriteError};
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
@@ -53,7 +54,7 @@ impl<S: Store> NodeMachine<S> {
     pub(super) fn enqueue(&mut self, now: Time, queued: QueuedWrite) {
         self.write_queue.push_back(queued);
         let tick = now + self.config.timing.write_batch_window;
-        self.write_due = Some(self.write_due.map_or(tick, |set| set.min(tick)));
+        self.schedule_write(tick);
     }
 
     /// Whether the limits allow one more write, and one more wait.
@@ -115,22 +116,22 @@ impl<S: Store> NodeMachine<S> {
         self.report_confirmed_loss(group, stamp);
         // A report about our own record is what a first write waits for.
         self.on_probe_answered(now, group);
-        self.write_due = Some(self.write_due.map_or(now, |set| set.min(now)));
+        self.schedule_write(now);
     }
 
-    /// Time of the next write tick or probe.
-    pub(super) fn next_write(&self) -> Option<Time> {
+    /// Sets the write tick, unless it is set to an earlier time. While the store works on own
+    /// writes, the tick waits for the result.
+    pub(super) fn schedule_write(&mut self, at: Time) {
         if self.pending_batches.iter().any(|pending| matches!(pending, PendingBatch::Own(_))) {
-            return None;
+            self.tick_after_store = Some(self.tick_after_store.map_or(at, |set| set.min(at)));
+        } else {
+            self.timers.set_by(NodeTimer::WriteTick, at);
         }
-        let probe = self.first_write_probes.values().map(|probe| probe.due()).min();
-        [self.write_due, probe].into_iter().flatten().min()
     }
 
     /// The write tick: applies all writes that do not have to wait.
     pub(super) fn write_queued(&mut self, now: Time) {
         self.probe_before_writing(now);
-        self.write_due = None;
         let mut drafts: BTreeMap<GroupName, Draft> = BTreeMap::new();
         let blocked = self.store_retry_at.is_some_and(|after| after > now);
         if !blocked {
@@ -193,6 +194,7 @@ impl<S: Store> NodeMachine<S> {
             }
             let drafts = if planted(Bug::SentBeforeStored) { BTreeMap::new() } else { drafts };
             self.pending_batches.push_back(PendingBatch::Own(drafts));
+            self.tick_after_store = self.timers.cancel(&NodeTimer::WriteTick);
         }
     }
 

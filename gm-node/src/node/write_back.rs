@@ -6,6 +6,7 @@ use gm_codec::BroadcastId;
 
 use super::NodeMachine;
 use super::commit::PendingBatch;
+use super::timers::NodeTimer;
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
@@ -26,8 +27,8 @@ impl<S: Store> NodeMachine<S> {
             let at = self.contacts_at(now);
             if at <= now {
                 self.schedule_write_back(now, false);
-            } else if self.write_back_at.is_none_or(|set| set > at) {
-                self.write_back_at = Some(at);
+            } else {
+                self.timers.set_by(NodeTimer::WriteBack, at);
             }
         }
     }
@@ -46,10 +47,7 @@ impl<S: Store> NodeMachine<S> {
         } else {
             self.config.timing.write_back_delay
         };
-        let at = now + pause;
-        if self.write_back_at.is_none_or(|set| set > at) {
-            self.write_back_at = Some(at);
-        }
+        self.timers.set_by(NodeTimer::WriteBack, now + pause);
     }
 
     /// A peer waits until a broadcast is on disk here.
@@ -72,8 +70,8 @@ impl<S: Store> NodeMachine<S> {
         self.schedule_write_back(now, true);
     }
 
+    /// Stores what changed.
     pub(super) fn write_back(&mut self, now: Time) {
-        self.write_back_at = None;
         let max = self.config.limits.stored_peers;
         let me = self.me();
         let peers = std::mem::take(&mut self.peers_changed).then(|| {

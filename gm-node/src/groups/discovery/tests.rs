@@ -33,6 +33,15 @@ fn host_candidates(groups: &Groups, group: &GroupName) -> Vec<(NetId, Time)> {
         .unwrap_or_default()
 }
 
+/// The times of the probes that were queued since the last call.
+fn host_probes(groups: &mut Groups) -> Vec<Time> {
+    let due = groups.effects.drain(..).filter_map(|effect| match effect {
+        Effect::HostReported { due } => Some(due),
+        _ => None,
+    });
+    due.collect()
+}
+
 fn contact(groups: &Groups, group: &GroupName) -> Option<NetId> {
     groups.contacts.iter().find(|(of, _)| *of == group).map(|(_, member)| member)
 }
@@ -43,12 +52,12 @@ fn a_direct_candidate_is_probed_a_little_later() {
     assert!(groups.host(at(0), &name(0)));
     assert!(groups.discover(at(100), &name(0), node(2), Source::Gossip, node(9)).is_new);
     assert_eq!(
-        (host_candidates(&groups, &name(0)), groups.host_probe_at),
-        (vec![(node(2), at(100))], Some(at(100)))
+        (host_candidates(&groups, &name(0)), host_probes(&mut groups)),
+        (vec![(node(2), at(100))], vec![at(100)])
     );
     assert!(groups.discover(at(100), &name(0), node(3), Source::Direct, node(3)).is_new);
     assert_eq!(host_candidates(&groups, &name(0)), [(node(2), at(100)), (node(3), at(600))]);
-    assert_eq!(groups.host_probe_at, Some(at(100)), "the first that is due");
+    assert_eq!(host_probes(&mut groups), [at(600)]);
     groups.remove_candidate(&name(0), node(2));
     assert_eq!(host_candidates(&groups, &name(0)), [(node(3), at(600))]);
     assert!(!groups.discover(at(100), &name(0), node(1), Source::Direct, node(1)).is_new, "oneself");

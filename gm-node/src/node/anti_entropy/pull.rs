@@ -8,6 +8,7 @@ use gm_data::{GroupName, Version};
 
 use crate::counter::NodeCounter;
 use crate::node::NodeMachine;
+use crate::node::timers::NodeTimer;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -18,8 +19,6 @@ pub(in crate::node) struct Pull {
     version: Version,
     /// The last few peers that have the version.
     sources: Vec<NetId>,
-    /// Time of the next request.
-    due: Time,
     tries: u32,
     /// Transport of the first requests; later ones go by a connection.
     by: Transport,
@@ -34,10 +33,6 @@ const DATAGRAM_TRIES: u32 = 2;
 const MAX_TRIES: u32 = 6;
 
 impl<S: Store> NodeMachine<S> {
-    pub(in crate::node) fn next_pull(&self) -> Option<Time> {
-        self.pulls.values().map(|pull| pull.due).min()
-    }
-
     /// Handles an increment whose base is not the version held here.
     pub(in crate::node) fn on_increment_gap(
         &mut self,
@@ -60,7 +55,9 @@ impl<S: Store> NodeMachine<S> {
         };
         let due = now + jitter;
         let by = Transport::from(path);
-        let pull = self.pulls.entry(key).or_insert(Pull { version, sources: Vec::new(), due, tries: 0, by });
+        // An open pull has its time already.
+        self.timers.set_if_none(NodeTimer::Pull(group.clone(), member), due);
+        let pull = self.pulls.entry(key).or_insert(Pull { version, sources: Vec::new(), tries: 0, by });
         if version > pull.version {
             pull.sources.clear();
             pull.version = version;
@@ -77,35 +74,44 @@ impl<S: Store> NodeMachine<S> {
         let Some(pull) = self.pulls.get(&key) else { return };
         if self.groups.version(group, member).is_some_and(|version| version >= pull.version) {
             self.pulls.remove(&key);
+            self.timers.cancel(&NodeTimer::Pull(key.0, member));
         }
     }
 
-    /// Sends the requests that are due.
-    pub(in crate::node) fn send_due_pulls(&mut self, now: Time) {
-        let due = |pull: &Pull| pull.due <= now;
-        let keys: Vec<(GroupName, NetId)> =
-            self.pulls.iter().filter(|(_, pull)| due(pull)).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            let known = self.groups.version(&key.0, key.1).filter(|version| !version.forgotten);
-            let Some(pull) = self.pulls.get_mut(&key) else { continue };
-            let given_up = pull.tries >= if planted(Bug::PullNotRetried) { 1 } else { MAX_TRIES };
-            if given_up || pull.sources.is_empty() {
-                self.pulls.remove(&key);
-                continue;
+    /// Ends the pulls of a group.
+    pub(in crate::node) fn end_pulls(&mut self, group: &GroupName) {
+        let (pulls, timers) = (&mut self.pulls, &mut self.timers);
+        pulls.retain(|(name, member), _| {
+            let ends = name == group;
+            if ends {
+                timers.cancel(&NodeTimer::Pull(name.clone(), *member));
             }
-            let to = pull.sources[self.rng.index(pull.sources.len())];
-            let retry = self.config.timing.pull_retry.saturating_mul(1 << pull.tries.min(MAX_TRIES));
-            let by = if pull.tries < DATAGRAM_TRIES { pull.by } else { Transport::Tcp };
-            pull.tries += 1;
-            pull.due = now + retry;
-            // An increment sent in reply may have an unknown base again: then the whole record is
-            // requested.
-            let known = known.filter(|_| pull.tries <= 2);
-            let known = known.map(|version| (version.incarnation, version.clock));
-            let (name, member) = key;
-            self.count(NodeCounter::PullsSent);
-            let body = RecordRequests { name, requests: vec![(member, known)] };
-            self.send(now, to, Body::RecordRequests(body), by);
+            !ends
+        });
+    }
+
+    /// Sends a request, or gives up.
+    pub(in crate::node) fn send_pull(&mut self, now: Time, group: GroupName, member: NetId) {
+        let known = self.groups.version(&group, member).filter(|version| !version.forgotten);
+        let key = (group, member);
+        let Some(pull) = self.pulls.get_mut(&key) else { return };
+        let given_up = pull.tries >= if planted(Bug::PullNotRetried) { 1 } else { MAX_TRIES };
+        if given_up || pull.sources.is_empty() {
+            self.pulls.remove(&key);
+            return;
         }
+        let to = pull.sources[self.rng.index(pull.sources.len())];
+        let retry = self.config.timing.pull_retry.saturating_mul(1 << pull.tries.min(MAX_TRIES));
+        let by = if pull.tries < DATAGRAM_TRIES { pull.by } else { Transport::Tcp };
+        pull.tries += 1;
+        // An increment sent in reply may have an unknown base again: then the whole record is
+        // requested.
+        let known = known.filter(|_| pull.tries <= 2);
+        let known = known.map(|version| (version.incarnation, version.clock));
+        let (name, member) = key;
+        self.timers.set(NodeTimer::Pull(name.clone(), member), now + retry);
+        self.count(NodeCounter::PullsSent);
+        let body = RecordRequests { name, requests: vec![(member, known)] };
+        self.send(now, to, Body::RecordRequests(body), by);
     }
 }

@@ -12,14 +12,13 @@ use gm_data::{GroupName, Replica};
 use crate::counter::NodeCounter;
 use crate::groups::HostedGroup;
 use crate::node::NodeMachine;
+use crate::node::timers::NodeTimer;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// State of the exchange schedule.
 #[derive(Debug)]
 pub(in crate::node) struct ExchangeSchedule {
-    /// Time of the next exchange.
-    pub(in crate::node) at: Option<Time>,
     /// Current interval between exchanges.
     period: Duration,
     /// The peer that was asked and has not answered, and the transport.
@@ -44,7 +43,6 @@ pub(in crate::node) struct ExchangeSchedule {
 impl ExchangeSchedule {
     pub(in crate::node) fn new(now: Time, period: Duration) -> ExchangeSchedule {
         ExchangeSchedule {
-            at: Some(now),
             period,
             pending: None,
             differing: BTreeMap::new(),
@@ -103,7 +101,7 @@ impl<S: Store> NodeMachine<S> {
     /// same event do not all exchange at once.
     fn schedule_within(&mut self, now: Time, period: Duration) {
         let at = now + period / 2 + self.rng.duration_up_to(period / 2);
-        self.schedule.at = Some(self.schedule.at.map_or(at, |set| set.min(at)));
+        self.timers.set_by(NodeTimer::Exchange, at);
     }
 
     /// Handles a newly discovered peer.
@@ -136,7 +134,8 @@ impl<S: Store> NodeMachine<S> {
             }
             _ => self.schedule.period,
         };
-        self.schedule.at = Some(now + pause - pause / 8 + self.rng.duration_up_to(pause / 4));
+        let next = now + pause - pause / 8 + self.rng.duration_up_to(pause / 4);
+        self.timers.set(NodeTimer::Exchange, next);
         self.schedule_lagging(now);
         if self.schedule.unanswered > MAX_UNANSWERED {
             self.schedule.period = (self.schedule.period * 2).min(times.exchange_interval_max);
@@ -201,8 +200,9 @@ impl<S: Store> NodeMachine<S> {
 
     /// Starts the next exchange at the latest when a lagging member is due.
     fn schedule_lagging(&mut self, now: Time) {
-        let next = self.lagging.next(now).into_iter().chain(self.schedule.at).min();
-        self.schedule.at = next;
+        if let Some(next) = self.lagging.next(now) {
+            self.timers.set_by(NodeTimer::Exchange, next);
+        }
     }
 
     /// Handles an anti-entropy message as a sign of life; returns whether it is from the peer that
@@ -242,10 +242,9 @@ impl<S: Store> NodeMachine<S> {
         }
         let slow = self.config.timing.exchange_interval_max;
         self.schedule.equal_exchanges += 1;
-        self.schedule.at = Some(
-            now + self.schedule.period - self.schedule.period / 8
-                + self.rng.duration_up_to(self.schedule.period / 4),
-        );
+        let period = self.schedule.period;
+        let next = now + period - period / 8 + self.rng.duration_up_to(period / 4);
+        self.timers.set(NodeTimer::Exchange, next);
         if !self.is_eager(now) && self.unsettled_groups().is_empty() {
             self.schedule.period = (self.schedule.period * 2).min(slow);
         }
