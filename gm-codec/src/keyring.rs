@@ -41,6 +41,12 @@ impl KeyringError {
     }
 }
 
+impl From<Key> for Keyring {
+    fn from(key: Key) -> Keyring {
+        Keyring::new(key)
+    }
+}
+
 impl Keyring {
     /// Maximum number of keys in a keyring.
     pub const MAX_KEYS: usize = 16;

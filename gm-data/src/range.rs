@@ -1,6 +1,7 @@
 //! [`KeyRange`], a range of the key space.
 
 use core::fmt;
+use core::ops::RangeInclusive;
 use core::str::FromStr;
 
 use thiserror::Error;
@@ -77,6 +78,14 @@ impl KeyRange {
     /// Whether the two ranges have a key in common.
     pub const fn overlaps(self, other: KeyRange) -> bool {
         self.start <= other.end && other.start <= self.end
+    }
+}
+
+impl TryFrom<RangeInclusive<u32>> for KeyRange {
+    type Error = RangeError;
+
+    fn try_from(range: RangeInclusive<u32>) -> Result<KeyRange, RangeError> {
+        KeyRange::new(*range.start(), *range.end())
     }
 }
 

@@ -13,6 +13,8 @@ fn a_range_has_both_ends_and_never_wraps() {
     assert!(cut.contains(10) && cut.contains(19) && !cut.contains(9) && !cut.contains(20));
     assert_eq!(KeyRange::new(2, 1), Err(RangeError::Inverted { start: 2, end: 1 }));
     assert_eq!(KeyRange::new(u32::MAX, 0), Err(RangeError::Inverted { start: u32::MAX, end: 0 }));
+    assert_eq!(KeyRange::try_from(10..=19), Ok(cut));
+    assert_eq!(KeyRange::try_from(core::ops::RangeInclusive::new(2, 1)), KeyRange::new(2, 1));
     assert_eq!(KeyRange::WHOLE, KeyRange::new(0, 0xffff_ffff).expect("in order"));
     assert_eq!(KeyRange::WHOLE.width(), 1 << 32);
     for key in [0, 7, u32::MAX] {
