@@ -1,43 +1,37 @@
-//! Three nodes in one process on a simulated network: one serves all keys, and all of them locate
-//! it.
+//! Two nodes in one process, on real sockets of this machine: one serves keys, and the other one
+//! locates them.
 
-#![allow(clippy::print_stdout, clippy::expect_used)] // An example prints, and its settings are constants.
+#![allow(clippy::print_stdout)] // An example prints.
 
-use gm_clock::NetId;
-use gm_codec::{FrameCodec, Key, Keyring, Limits};
-use gm_data::{Change, GroupName, KeyRange};
-use gm_node::store::memory::MemoryStore;
-use gm_node::{NodeCommand, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
-use gm_sim::{Location, Network, NodeIndex, StartContext, World};
-use std::{error::Error, time::Duration};
+use std::error::Error;
+use std::net::Ipv4Addr;
 
-fn node(context: &StartContext) -> NodeMachine<MemoryStore> {
-    let keyring = Keyring::new(Key::new([7; 32])); // a real key is random
-    let codec =
-        FrameCodec::new("example".parse().expect("a name"), keyring, Limits::default()).expect("limits");
-    let (config, store) = (NodeConfig::new(context.location.id), MemoryStore::ephemeral());
-    NodeMachine::new(config, codec, store, StoredState::default(), context.seed, context.now)
-        .expect("a configuration")
-}
+use gm_node::{Multicast, Node, NodeBuilder, WaitFor, keys};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let location =
-        |ip: &str| Ok::<_, Box<dyn Error>>(Location { id: ip.parse::<NetId>()?, island: 0, site: 0 });
-    let locations = [location("10.0.0.1:29999")?, location("10.0.0.2:29999")?, location("10.0.0.3:29999")?];
-    let mut world = World::new(1, Network::default(), &locations, node);
-    world.start_all();
-    let group: GroupName = "Customers".parse()?;
-    let serve = Change::Serve { range: KeyRange::WHOLE, port: Some(5432), priority: 1 };
-    for (index, kind) in
-        [(0, WriteKind::Change(vec![serve])), (1, WriteKind::Join(vec![])), (2, WriteKind::Join(vec![]))]
-    {
-        let write = Write { tag: 0, group: group.clone(), kind, wait: Wait::all(Duration::from_secs(1)) };
-        world.command(NodeIndex(index), NodeCommand::Write(write));
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // Processes on several hosts share a key by a file: `keys::from_file("gm.key")?`.
+    let key = keys::generate()?;
+    // Not needed on a real network: loopback, a free port, no multicast.
+    let local = |node: NodeBuilder| node.address(Ipv4Addr::LOCALHOST).port(0).multicast(Multicast::Off);
+    let first = local(Node::builder("example", key.clone()).ephemeral()).start().await?;
+    let seed = first.my_id().to_string();
+    let second = local(Node::builder("example", key).ephemeral()).seed(&seed).start().await?;
+
+    let here = second.group("Customers")?;
+    let mut changes = here.watch().await?;
+    here.join().await?;
+    let customers = first.group("Customers")?;
+    customers.serve(0x0000_0000..=0x7fff_ffff).port(5432).priority(2).wait(WaitFor::One).await?;
+    println!("{first:?} serves the lower half of the keys");
+
+    while here.locate_key(4711).await?.is_empty() {
+        println!("{}: {:?}", second.my_id(), changes.next().await);
     }
-    world.run_for(Duration::from_secs(2));
-    for index in world.indices() {
-        let view = world.machine(index).and_then(|node| node.view(&group)).ok_or("not a member")?;
-        println!("{index}: key 4711 is served by {:?}", view.first_owner(4711).ok_or("no owner")?.member);
+    for owner in here.locate_key(4711).await? {
+        println!("key 4711 is served by {} at port {}", owner.member, owner.port);
     }
+    second.shutdown().await;
+    first.shutdown().await;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gm_clock::NetId;
 use gm_codec::Keyring;
-use gm_data::{Change, ChangeError, ForgetError, GroupName, KeyRange, Version};
+use gm_data::{Change, ChangeError, ForgetError, GroupName, KeyRange, RangeError, Version};
 use thiserror::Error;
 
 use crate::node::Cursor;
@@ -199,6 +199,9 @@ pub enum WaitOutcome {
 /// Reason why a write failed. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum WriteError {
+    /// The range is invalid.
+    #[error(transparent)]
+    Range(#[from] RangeError),
     /// The change is invalid.
     #[error(transparent)]
     Change(#[from] ChangeError),

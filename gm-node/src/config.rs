@@ -181,10 +181,10 @@ impl NodeTiming {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
     /// A setting of the broadcaster.
-    #[error(transparent)]
+    #[error("{0} (a field of `broadcast_limits` or `broadcast_timings`)")]
     Broadcast(#[from] gm_broadcast::BroadcasterConfigError),
     /// A limit or time that must not be 0.
-    #[error("the limit or time `{name}` must be at least 1")]
+    #[error("the limit or time `{name}` must be at least 1 (a field of `limits` or `timing`)")]
     Zero {
         /// Field of [`NodeLimits`] or [`NodeTiming`].
         name: &'static str,

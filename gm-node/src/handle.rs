@@ -1,60 +1,69 @@
 //! Handle of a node on sockets, for programs that embed one.
 //!
-//! A [`Node`] is cheap to clone. The node ends when the last clone is dropped, or when it is
-//! [stopped](Node::stop); it remains a member of its groups. Reads return snapshots from memory. A
-//! write returns when it is stored and as many members have acknowledged it as its
-//! [`Wait`](crate::Wait) requests.
+//! [`Node::builder`] starts a node. A [`Node`] is cheap to clone, and so is the [`Group`] of
+//! [`Node::group`]. The node ends when the last handle is dropped, or when it is [shut
+//! down](Node::shutdown); it remains a member of its groups. Reads return snapshots from memory. A
+//! write returns when it is stored and as many members have acknowledged it as it [waits
+//! for](WaitFor).
 //!
-//! ```no_run
-//! use gm_broadcast::runtime::{Sockets, RuntimeSettings};
-//! use gm_codec::{FrameCodec, Key, Keyring, Limits};
-//! use gm_data::{GroupName, KeyRange};
-//! use gm_node::store::memory::MemoryStore;
-//! use gm_node::{Node, NodeConfig, StoredState, Wait};
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use gm_node::{Multicast, Node, keys};
 //!
-//! # async fn embed(key: [u8; 32]) -> Result<(), Box<dyn std::error::Error>> {
-//! // The address of the default route, port 29999, multicast on.
-//! let sockets = Sockets::open(&RuntimeSettings::default())?;
-//! let keyring = Keyring::new(Key::new(key));
-//! let codec = FrameCodec::new("production".parse()?, keyring, Limits::default())?;
-//! let config = NodeConfig::for_sockets(&sockets);
-//! let store = MemoryStore::ephemeral();
-//! let node = Node::start(config, codec, store, StoredState::default(), sockets)?;
-//! let customers: GroupName = "Customers".parse()?;
-//! node.serve(&customers, KeyRange::new(0, 0x7fff_ffff)?, 5432, 1, Wait::NONE).await?;
-//! let owner = node.view(&customers).await?.and_then(|view| view.first_owner(4711));
-//! println!("{owner:?}");
-//! let mut watch = node.watch(&customers).await?;
-//! while let Ok(changes) = watch.next().await { println!("{changes:?}"); }
+//! let node = Node::builder("example", keys::generate()?)
+//!     .ephemeral()
+//!     .address([127, 0, 0, 1]) // a node of this machine only, at any port
+//!     .port(0)
+//!     .multicast(Multicast::Off)
+//!     .single_node()
+//!     .start()
+//!     .await?;
+//! let customers = node.group("Customers")?;
+//! customers.serve(..).port(5432).await?;
+//! let owners = customers.locate(b"customer:4711").await?;
+//! assert_eq!(owners.first().map(|owner| owner.member), Some(node.my_id()));
+//! node.shutdown().await;
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! `handle/builder.rs`, `handle/group.rs`, `handle/request.rs`, `handle/stream.rs`: the API for
+//! embedding. The daemon uses the plain calls below it:
 //! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: the calls; `handle/event_loop.rs`: the
 //! task that dispatches the node's events; `handle/health.rs`: problems that the events reported;
 //! `handle/network.rs`: the state of the network.
 
+mod builder;
 mod event_loop;
+mod group;
 mod health;
 mod network;
 mod read;
+mod request;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod watch;
 mod write;
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gm_broadcast::Time;
 use gm_broadcast::runtime::{
-    RuntimeError, RuntimeHandle, RuntimeMachine, Seed, Sockets, Stopped, entropy, start, unix_seconds,
+    RuntimeError, RuntimeHandle, RuntimeMachine, Seed, SeedError, Sockets, Stopped, entropy, start,
+    unix_seconds,
 };
 use gm_clock::NetId;
-use gm_codec::{FrameCodec, Keyring};
+use gm_codec::{ClusterNameError, FrameCodec, Keyring, LimitsError};
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
 
 use crate::command::{NodeCommand, WriteError};
 use crate::config::{ConfigError, NodeConfig};
@@ -62,13 +71,26 @@ use crate::event::NodeEvent;
 use crate::node::NodeMachine;
 use crate::store::{Store, StoredState};
 
+pub use builder::NodeBuilder;
+pub use group::Group;
 pub use health::Health;
 pub use network::{NetworkStatus, SeedStatus};
 pub use read::NodeStatus;
+pub use request::{IntoKeyRange, JoinRequest, ServeRequest, WaitFor, WriteRequest};
+pub use stream::{EventWatch, GroupWatch};
 pub use watch::{Changes, Watcher};
 
 /// The node's state machine with any storage.
 pub type BoxedNodeMachine = NodeMachine<Box<dyn Store + Send>>;
+
+/// The future of a call. It is a boxed one, so that it is compiled here and not in the crate that
+/// awaits it.
+pub type NodeFuture<T, E = NodeError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+/// Time that [`Node::shutdown`] gives writes in progress to be acknowledged.
+const WRITES_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time that it gives them afterwards to be stored and answered.
+const ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Length of the queue of events. Slower receivers lose the oldest ones.
 const EVENT_QUEUE: usize = 1_024;
@@ -98,6 +120,29 @@ impl NodeConfig {
 /// Reason why a node does not start.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// Neither a directory nor the ephemeral store was chosen.
+    #[error(
+        "no storage is chosen: call `data_dir` with a directory, or `ephemeral` for a node that forgets its groups when it ends"
+    )]
+    NoStorage,
+    /// The call is outside of a tokio runtime, or that runtime is shutting down.
+    #[error(
+        "there is no tokio runtime: await `start` within one that has I/O and time (`enable_all`), such as that of #[tokio::main]"
+    )]
+    NoRuntime,
+    /// No cluster can have this name.
+    #[error("the cluster of `builder` is invalid: {0}")]
+    Cluster(#[from] ClusterNameError),
+    /// A seed cannot be parsed.
+    #[error("`seed`: {0}")]
+    Seed(#[from] SeedError),
+    /// The limits of frames are invalid.
+    #[error(transparent)]
+    Frames(#[from] LimitsError),
+    /// The directory cannot be used.
+    #[cfg(feature = "disk")]
+    #[error("`data_dir`: {0}")]
+    Store(#[from] crate::store::disk::OpenError),
     /// A setting of the node is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -128,12 +173,18 @@ impl From<Stopped> for NodeError {
 }
 
 /// Handle of a running node.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Node {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+impl fmt::Debug for Node {
+    /// The NetId only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Node").field(&self.my_id()).finish()
+    }
+}
+
 struct Inner {
     runtime: RuntimeHandle<BoxedNodeMachine>,
     shared: Arc<event_loop::LoopState>,
@@ -143,31 +194,41 @@ struct Inner {
     /// Maximum number of events of one difference.
     max_events: usize,
     tasks: Vec<AbortHandle>,
+    tokio: Handle,
 }
 
-impl Node {
-    /// Starts a node with the state that its storage held, in a task of the current tokio runtime.
-    ///
-    /// # Errors
-    /// A [`StartError`], which names the setting to change.
-    ///
-    /// # Panics
-    /// If it is called outside of a tokio runtime with I/O and time enabled.
-    pub fn start(
+/// A node that is about to start: its machine and its sockets.
+struct PreparedNode {
+    machine: BoxedNodeMachine,
+    sockets: Sockets,
+    /// Notified when the storage has a result.
+    woken: Arc<Notify>,
+    max_watchers: usize,
+    max_events: usize,
+}
+
+impl PreparedNode {
+    /// Creates the machine. It may take long if the stored state is large.
+    fn new(
         config: NodeConfig,
         codec: FrameCodec,
-        store: impl Store + Send + 'static,
+        mut store: Box<dyn Store + Send>,
         stored: StoredState,
         sockets: Sockets,
-    ) -> Result<Node, StartError> {
+    ) -> Result<PreparedNode, StartError> {
         let woken = Arc::new(Notify::new());
-        let mut store: Box<dyn Store + Send> = Box::new(store);
         let waker = Arc::clone(&woken);
         store.set_waker(Box::new(move || waker.notify_one()));
-        let (watchers, events) = (config.limits.watchers, config.limits.watch_events);
-        let node = NodeMachine::new(config, codec, store, stored, entropy()?, Time::ZERO)?;
+        let (max_watchers, max_events) = (config.limits.watchers, config.limits.watch_events);
+        let machine = NodeMachine::new(config, codec, store, stored, entropy()?, Time::ZERO)?;
+        Ok(PreparedNode { machine, sockets, woken, max_watchers, max_events })
+    }
+
+    /// Starts the tasks in the current tokio runtime.
+    fn run(self) -> Result<Node, RuntimeError> {
+        let PreparedNode { machine, sockets, woken, max_watchers, max_events } = self;
         let started_at = Instant::now();
-        let (runtime, outputs) = start(node, sockets)?;
+        let (runtime, outputs) = start(machine, sockets)?;
         let (shared, dropped_watchers) = event_loop::LoopState::new(EVENT_QUEUE);
         let shared = Arc::new(shared);
         let event_task =
@@ -187,11 +248,38 @@ impl Node {
                 runtime,
                 shared,
                 started_at,
-                max_watchers: watchers,
-                max_events: events,
+                max_watchers,
+                max_events,
                 tasks,
+                tokio: Handle::current(),
             }),
         })
+    }
+}
+
+impl Node {
+    /// A builder of a node in this cluster. The key may be a [`Key`](gm_codec::Key) or a
+    /// [`Keyring`]; all nodes of the cluster need it.
+    pub fn builder(cluster: &str, key: impl Into<Keyring>) -> NodeBuilder {
+        NodeBuilder::new(cluster, key.into())
+    }
+
+    /// Starts a node from its parts, in a task of the current tokio runtime, with the state that
+    /// its storage held. [`Node::builder`] makes the parts from settings.
+    ///
+    /// # Errors
+    /// A [`StartError`], which names the setting to change.
+    ///
+    /// # Panics
+    /// If it is called outside of a tokio runtime with I/O and time enabled.
+    pub fn start(
+        config: NodeConfig,
+        codec: FrameCodec,
+        store: impl Store + Send + 'static,
+        stored: StoredState,
+        sockets: Sockets,
+    ) -> Result<Node, StartError> {
+        Ok(PreparedNode::new(config, codec, Box::new(store), stored, sockets)?.run()?)
     }
 
     /// The node's NetId.
@@ -240,6 +328,33 @@ impl Node {
     /// [`NodeError::Stopped`].
     pub async fn end_waits(&self) -> Result<(), NodeError> {
         Ok(self.inner.runtime.send(NodeCommand::EndWaits).await?)
+    }
+
+    /// Shuts the node down gracefully: refuses new writes with [`NodeError::Stopped`], gives those
+    /// in progress two seconds, ends their waits, and then [stops](Node::stop). The node remains a
+    /// member of its groups. An aborted call shuts down all the same.
+    pub async fn shutdown(&self) {
+        // It fails only with the node's runtime, and the node ends with that too.
+        let _ = self.spawn_shutdown().await;
+    }
+
+    /// Starts the shutdown in a task of the node's runtime, so that the caller may run on another
+    /// executor.
+    fn spawn_shutdown(&self) -> JoinHandle<()> {
+        self.inner.shared.close();
+        let node = self.clone();
+        self.inner.tokio.spawn(async move { node.finish().await })
+    }
+
+    /// Lets the writes in progress end, and stops.
+    async fn finish(&self) {
+        if timeout(WRITES_TIMEOUT, self.inner.shared.all_answered()).await.is_err()
+            && self.end_waits().await.is_ok()
+        {
+            // Writes without an answer by then wait for the storage, which closes next.
+            let _ = timeout(ANSWERS_TIMEOUT, self.inner.shared.all_answered()).await;
+        }
+        self.stop().await;
     }
 
     /// Stops the node: it sends queued messages, closes all connections, and returns when the

@@ -1,10 +1,9 @@
 //! Replicated group membership and key-range ownership. Every node holds the full state of the
 //! groups it belongs to and answers queries from memory.
 //!
-//! The entry point is [`Node`] (feature `runtime`): a handle of a node on sockets. Below it is
-//! [`NodeMachine`], a state machine without I/O (sans-I/O): it owns a broadcaster, and either the
-//! tokio runtime of `gm-broadcast` or a simulator in virtual time drives it. It keeps its state in
-//! a [`Store`].
+//! The entry point is [`Node`] (feature `runtime`): [`Node::builder`] starts a node on sockets, and
+//! [`Node::group`] returns the handle of a [`Group`]. Below it is [`NodeMachine`], a state machine
+//! without I/O (sans-I/O) that keeps its state in a [`Store`]: see [`proto`].
 //!
 //! - A [`Write`] is applied to a draft and stored before any reader or peer sees it. The writes of
 //!   one tick are sent together. A [`Wait`] defines how many members must acknowledge a write
@@ -19,44 +18,29 @@
 //! - Watchers receive state differences. The next one is computed only after the previous one was
 //!   acknowledged, so a slow watcher needs no queue and still sees the final state.
 //!
-//! ```
-//! use gm_broadcast::{Input, Machine, Output, Time};
-//! use gm_codec::{FrameCodec, Key, Keyring, Limits};
-//! use gm_data::{Change, GroupName, KeyRange};
-//! use gm_node::store::memory::MemoryStore;
-//! use gm_node::{NodeCommand, NodeConfig, NodeEvent, NodeMachine};
-//! use gm_node::{StoredState, Wait, Write, WriteKind};
+//! ```no_run
+//! # #[cfg(all(feature = "disk", feature = "runtime"))]
+//! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
+//! use gm_node::{Node, WaitFor, keys};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let keyring = Keyring::new(Key::new([7; 32]));
-//! let codec = FrameCodec::new("production".parse()?, keyring, Limits::default())?;
-//! let config = NodeConfig { single_node: true, ..NodeConfig::new("10.0.0.1:29999".parse()?) };
-//! let store = MemoryStore::ephemeral();
-//! let (stored, seed) = (StoredState::default(), [1; 32]);
-//! let mut node = NodeMachine::new(config, codec, store, stored, seed, Time::ZERO)?;
-//!
-//! let group: GroupName = "Customers".parse()?;
-//! let serve = Change::Serve { range: KeyRange::WHOLE, port: Some(5432), priority: 1 };
-//! let kind = WriteKind::Change(vec![serve]);
-//! let write = Write { tag: 1, group: group.clone(), kind, wait: Wait::NONE };
-//! node.handle(Time::ZERO, Input::Command(NodeCommand::Write(write)));
-//! let mut answered = false;
-//! while !answered {
-//!     while let Some(output) = node.poll_output() {
-//!         let Output::Event(event) = output else { continue };
-//!         answered |= matches!(event, NodeEvent::Answered { tag: 1, result: Ok(_), .. });
-//!     }
-//!     // A runtime would sleep until the deadline.
-//!     node.handle(node.deadline().ok_or("no deadline")?, Input::Wake);
+//! let node = Node::builder("production", keys::from_file("gm.key")?)
+//!     .data_dir("/var/lib/gm") // or .ephemeral()
+//!     .seed("10.0.0.1:29999")
+//!     .start()
+//!     .await?;
+//! let customers = node.group("Customers")?;
+//! customers.serve(0x0000_0000..=0x7fff_ffff).port(5432).priority(2).wait(WaitFor::All).await?;
+//! let owners = customers.locate(b"customer:4711").await?; // the most preferred first
+//! let mut watch = customers.watch().await?;
+//! while let Some(changes) = watch.next().await {
+//!     println!("{owners:?} {changes:?}");
 //! }
-//! # while node.poll_output().is_some() {}
-//! let view = node.view(&group).ok_or("a member hosts its group")?;
-//! assert_eq!(view.first_owner(4711).map(|owner| owner.member), Some(node.me()));
+//! node.shutdown().await;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! `examples/embed.rs` runs three nodes on a simulated network.
+//! `examples/embed.rs` runs two nodes on loopback.
 //!
 //! # Names of the original
 //!
@@ -91,9 +75,10 @@
 //! | `pulls`, `exchange_replies_per_second`, `exchange_reply_bytes` | the rest is left to the next anti-entropy exchange |
 //! | `stored_peers` | a random selection of the known peers is stored |
 //!
-//! Reading order: `config.rs`, `command.rs`, `event.rs`, `store.rs` (the interface); `groups.rs`
-//! (the group table and merging), `node.rs` and the files below it (the state machine). `file.rs`
-//! and `permissions.rs` open files that an operator names, and check who can change them.
+//! Reading order: `handle.rs` and the files below it, with `keys.rs` (embedding); `config.rs`,
+//! `command.rs`, `event.rs`, `store.rs` (the interface of the machine, which `proto.rs` collects);
+//! `groups.rs` (the group table and merging), `node.rs` and the files below it (the state machine).
+//! `file.rs` and `permissions.rs` open files that an operator names, and check who can change them.
 //! `plant.rs` plants deliberate bugs for the simulation.
 
 #[cfg(feature = "daemon")]
@@ -109,10 +94,12 @@ pub mod file;
 mod groups;
 #[cfg(feature = "runtime")]
 pub mod handle;
+pub mod keys;
 mod node;
 #[cfg(feature = "disk")]
 pub mod permissions;
 mod plant;
+pub mod proto;
 mod rendezvous;
 pub mod store;
 
@@ -129,10 +116,42 @@ pub use plant::Bug;
 pub use plant::plant;
 pub use store::{Batch, Store, StoreError, StoredState};
 
-#[cfg(feature = "runtime")]
-pub use handle::{Node, NodeError};
+pub use gm_broadcast::{
+    BroadcastEvent, BroadcasterConfig, BroadcasterConfigError, BroadcasterLimits, BroadcasterTimings,
+    PeerStatus,
+};
+pub use gm_clock::{NetId, NetIdError};
+pub use gm_codec::{
+    ClusterName, ClusterNameError, FrameCodec, Key, Keyring, KeyringError, Limits, LimitsError,
+};
+pub use gm_data::{
+    Change, ChangeError, CoverageSegment, ForgetError, GroupEvent, GroupName, GroupState, Item, KeyRange,
+    MemberCoverage, NameError, Op, Owner, PurgePolicy, RangeError, Version, View, key_of,
+};
 
-/// Runs the README's example as a doc test.
-#[cfg(all(doctest, feature = "runtime"))]
+#[cfg(feature = "runtime")]
+pub use futures_core::Stream;
+#[cfg(feature = "runtime")]
+pub use gm_broadcast::runtime::{
+    AddressError, DEFAULT_PORT, Multicast, RuntimeError, RuntimeSettings, Seed, SeedError, SeedResolution,
+    SeedState, Sockets,
+};
+#[cfg(feature = "runtime")]
+pub use handle::{
+    Changes, EventWatch, Group, GroupWatch, Health, IntoKeyRange, JoinRequest, NetworkStatus, Node,
+    NodeBuilder, NodeError, NodeFuture, NodeStatus, SeedStatus, ServeRequest, StartError, WaitFor, Watcher,
+    WriteRequest,
+};
+/// The runtime that drives the handle, for a program that has no other use for it.
+#[cfg(feature = "runtime")]
+pub use tokio;
+
+/// Runs the README's example as a doctest.
+#[cfg(all(doctest, feature = "disk", feature = "runtime"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Runs the examples of the project's README as doctests.
+#[cfg(all(doctest, feature = "disk", feature = "runtime"))]
+#[doc = include_str!("../../README.md")]
+struct ProjectReadme;

@@ -2,11 +2,11 @@
 //! other events to the subscribers. It never waits for a receiver.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gm_broadcast::runtime::{MachineOutput, RuntimeHandle};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
 use super::BoxedNodeMachine;
 use super::health::Health;
@@ -21,6 +21,10 @@ type MachineOutputs = mpsc::Receiver<MachineOutput<std::convert::Infallible, Nod
 pub(super) struct LoopState {
     tags: AtomicU64,
     answers: Mutex<BTreeMap<u64, oneshot::Sender<Answer>>>,
+    /// Notified when the last waiting write is answered.
+    all_answered: Notify,
+    /// Whether new writes are refused, because the node is about to end.
+    closing: AtomicBool,
     watchers: Mutex<BTreeMap<u64, mpsc::Sender<()>>>,
     health: Mutex<Health>,
     event_feed: broadcast::Sender<NodeEvent>,
@@ -43,6 +47,8 @@ impl LoopState {
         let shared = LoopState {
             tags: AtomicU64::new(1),
             answers: Mutex::default(),
+            all_answered: Notify::new(),
+            closing: AtomicBool::new(false),
             watchers: Mutex::default(),
             health: Mutex::default(),
             event_feed,
@@ -67,6 +73,27 @@ impl LoopState {
         let (answer, answered) = oneshot::channel();
         lock(&self.answers).insert(tag, answer);
         (tag, answered)
+    }
+
+    /// Refuses further writes.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Returns when no write waits for its answer.
+    pub(super) async fn all_answered(&self) {
+        loop {
+            // A notification after this line is received, so none is lost.
+            let notified = self.all_answered.notified();
+            if lock(&self.answers).is_empty() {
+                return;
+            }
+            notified.await;
+        }
     }
 
     /// Registers a watcher; `None` if there are `max` already.
@@ -101,9 +128,16 @@ impl LoopState {
     fn on_event(&self, event: NodeEvent) {
         match event {
             NodeEvent::Answered { tag, result, .. } => {
-                if let Some(answer) = lock(&self.answers).remove(&tag) {
+                let (answer, is_last) = {
+                    let mut answers = lock(&self.answers);
+                    (answers.remove(&tag), answers.is_empty())
+                };
+                if let Some(answer) = answer {
                     // The caller may have given up.
                     let _ = answer.send(result);
+                }
+                if is_last {
+                    self.all_answered.notify_waiters();
                 }
             }
             NodeEvent::Changed { tag, .. } => {
@@ -124,6 +158,7 @@ impl LoopState {
         // This comes first, so that the callers see that the node has ended.
         self.ended.send_replace(true);
         lock(&self.answers).clear();
+        self.all_answered.notify_waiters();
         lock(&self.watchers).clear();
     }
 }

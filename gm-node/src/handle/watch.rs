@@ -1,6 +1,7 @@
 //! Watches a group through the handle. A watcher receives one difference after the other; a slow
 //! one receives the whole difference to the state that it saw last, and delays nothing.
 
+use std::fmt;
 use std::sync::Arc;
 
 use gm_data::{GroupEvent, GroupName};
@@ -22,7 +23,6 @@ pub enum Changes {
 
 /// A watcher of a group, until it is dropped. Between two calls the node only keeps its cursor: see
 /// [`NodeLimits::watch_bytes`](crate::NodeLimits).
-#[derive(Debug)]
 pub struct Watcher {
     inner: Arc<Inner>,
     tag: u64,
@@ -46,6 +46,13 @@ impl Node {
 }
 
 impl Watcher {
+    /// Returns when the node has accepted the watcher: it handles requests in order.
+    pub(super) async fn accepted(&self) -> Result<(), NodeError> {
+        let tag = self.tag;
+        let is_known = self.inner.runtime.with_machine(move |node| node.difference(tag).is_some()).await?;
+        if is_known { Ok(()) } else { Err(too_many_watchers(self.inner.max_watchers).into()) }
+    }
+
     /// Waits for changes since the last call. It is cancel safe: an aborted call loses nothing.
     ///
     /// # Errors
@@ -101,6 +108,12 @@ impl Watcher {
 
 const fn too_many_watchers(max: usize) -> WriteError {
     WriteError::LimitReached { what: "watchers", max, limit: "watchers", remedy: "end some watchers" }
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").field("tag", &self.tag).finish_non_exhaustive()
+    }
 }
 
 impl Drop for Watcher {

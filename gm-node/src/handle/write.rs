@@ -119,6 +119,9 @@ impl Node {
         if groups.is_empty() {
             return Err(WriteError::from(ForgetError::Unknown { member }).into());
         }
+        if self.inner.shared.is_closing() {
+            return Err(NodeError::Stopped);
+        }
         // Send all orders before waiting for the first result.
         let mut waiting = Vec::new();
         for group in groups {
@@ -162,12 +165,15 @@ impl Node {
         Ok(count)
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         group: &GroupName,
         what: WriteKind,
         wait: Wait,
     ) -> Result<CommittedWrite, NodeError> {
+        if self.inner.shared.is_closing() {
+            return Err(NodeError::Stopped);
+        }
         let (tag, answered) = self.inner.shared.register_write();
         let write = Write { tag, group: group.clone(), kind: what, wait };
         self.inner.runtime.send(NodeCommand::Write(write)).await?;

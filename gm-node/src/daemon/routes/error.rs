@@ -103,7 +103,9 @@ impl From<WriteError> for RouteError {
                 (StatusCode::CONFLICT, ErrorKind::IdentityConflict)
             }
             WriteError::Change(_) | WriteError::Forget(_) => (StatusCode::CONFLICT, ErrorKind::Refused),
-            WriteError::ReservedName { .. } => (StatusCode::BAD_REQUEST, ErrorKind::Usage),
+            WriteError::Range(_) | WriteError::ReservedName { .. } => {
+                (StatusCode::BAD_REQUEST, ErrorKind::Usage)
+            }
             WriteError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, ErrorKind::Storage),
             WriteError::UnknownGroup { .. } => (StatusCode::NOT_FOUND, ErrorKind::UnknownGroup),
             WriteError::LimitReached { .. } => (StatusCode::INSUFFICIENT_STORAGE, ErrorKind::Limit),
