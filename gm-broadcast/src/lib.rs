@@ -83,9 +83,9 @@
 //! `postal.rs`, `islands.rs`, `plan.rs` (the tree); `reception.rs`, `loss_recovery.rs`, `dedup.rs`,
 //! `retransmit_cache.rs`, `peers.rs`, `connections.rs`, `ack_aggregation.rs`, `timers.rs`,
 //! `token_bucket.rs`, `counter.rs` (the state, in parts without I/O or time of their own);
-//! `broadcaster.rs` and the files below it (the protocol), `broadcast_machine.rs`. `plant.rs` is for
-//! the simulator. `runtime.rs` and the files below it are behind the feature `tokio`, which is on
-//! by default.
+//! `broadcaster.rs` and the files below it (the protocol), `broadcast_machine.rs`. `plant.rs` is
+//! for the simulator. `runtime.rs` and the files below it are behind the feature `tokio`, which is
+//! on by default.
 
 mod ack_aggregation;
 mod broadcast_machine;
