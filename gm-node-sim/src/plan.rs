@@ -1,5 +1,5 @@
 //! Plan of a run as a value: the nodes, the operations of their owners, and the faults. It is a
-//! function of a seed: a random plan ([`random`]) or one of a named scenario ([`named`]).
+//! function of a seed: a random plan ([`random()`]) or one of a named scenario ([`named()`]).
 //!
 //! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety is checked. Then
 //! all faults end, and within [`Plan::convergence_bound`] all hosts of a group must hold the same
