@@ -56,10 +56,16 @@ impl<K: Ord + Clone> Timers<K> {
         Some(at)
     }
 
+    /// Time to which a timer is set.
+    #[must_use]
+    pub fn get(&self, timer: &K) -> Option<Time> {
+        self.by_timer.get(timer).copied()
+    }
+
     /// Whether a timer is set.
     #[must_use]
     pub fn is_set(&self, timer: &K) -> bool {
-        self.by_timer.contains_key(timer)
+        self.get(timer).is_some()
     }
 
     /// The earliest deadline.

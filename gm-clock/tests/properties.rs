@@ -220,13 +220,13 @@ proptest! {
 
 #[test]
 fn absent_is_not_zero() {
-    let nobody = WorldClock::new();
+    let empty = WorldClock::new();
     let bob = WorldClock::from_iter([clock((3, 0, 0))]);
-    assert_eq!(nobody.get(member(3)), None);
-    assert_eq!(nobody.compare(&bob), Causality::Before);
+    assert_eq!(empty.get(member(3)), None);
+    assert_eq!(empty.compare(&bob), Causality::Before);
     let lag = Lag { member: member(3), side: Side::This, behind: Behind::Absent };
-    assert_eq!(nobody.lag(&bob).collect::<Vec<_>>(), [lag]);
-    assert_eq!(nobody.lag(&nobody).count(), 0);
+    assert_eq!(empty.lag(&bob).collect::<Vec<_>>(), [lag]);
+    assert_eq!(empty.lag(&empty).count(), 0);
 }
 
 #[test]

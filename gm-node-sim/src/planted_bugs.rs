@@ -1,7 +1,7 @@
 //! Table of the planted bugs, each with a scenario, a seed and the checker that finds it.
 
 use gm_node::Bug;
-use gm_sim::PlantedBug;
+use gm_sim::{PlantedBug, planted};
 
 /// Table of all planted bugs. `cargo xtask sim --node --plant NAME` searches a new seed for a row
 /// that no longer holds.
@@ -38,23 +38,3 @@ pub(crate) const PLANTED_BUGS: [PlantedBug<Bug>; 31] = [
     planted(Bug::ForgettingNotStored, "forget-restart", 0, "durability"),
     planted(Bug::DatagramsOnly, "udp-blocked", 0, "fingerprints"),
 ];
-
-const fn planted(bug: Bug, scenario: &'static str, seed: u64, checker: &'static str) -> PlantedBug<Bug> {
-    PlantedBug::new(bug, scenario, seed, checker)
-}
-
-#[cfg(test)]
-mod tests {
-    use gm_sim::SEARCH_SEEDS;
-
-    use super::*;
-    use crate::plan::plan;
-
-    #[test]
-    fn every_bug_has_a_row_and_a_scenario() {
-        for bug in Bug::ALL {
-            let found = PLANTED_BUGS.iter().find(|found| found.bug == bug).unwrap();
-            assert!(plan(found.scenario, found.seed).is_some() && found.seed < SEARCH_SEEDS, "{found:?}");
-        }
-    }
-}

@@ -192,6 +192,7 @@ impl<S: Store> NodeMachine<S> {
                 break;
             }
         }
+        debug_assert!(self.waits.are_scheduled(&self.timers), "a wait changed, and its timer did not");
         self.write_back_if_changed(now);
         self.notify_watchers();
     }

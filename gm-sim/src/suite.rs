@@ -14,7 +14,7 @@ use crate::campaign::{Campaign, CampaignReport};
 use crate::fault::FaultClass;
 use crate::world::Run;
 
-pub use bugs::{PlantedBug, SEARCH_SEEDS};
+pub use bugs::{PlantedBug, planted};
 pub use command_line::main;
 pub use metrics_page::MetricsPage;
 
@@ -77,7 +77,8 @@ pub trait Suite: Sync {
     /// The name of a bug on the command line.
     fn bug_name(&self, bug: Self::Bug) -> String;
 
-    /// The scenario, seed and checker that find each bug; a row for each.
+    /// Table of a scenario, a seed and a checker that find each bug. A bug without a row fails the
+    /// suite.
     fn planted_bugs(&self) -> &'static [PlantedBug<Self::Bug>];
 
     /// The page of the compared metrics.

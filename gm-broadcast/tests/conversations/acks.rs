@@ -58,7 +58,7 @@ fn all_of_seven_settle_delivered() {
 #[test]
 fn without_targets_a_report_settles_at_once() {
     let mut net = tree(2);
-    net.broadcast(0, BroadcastRequest { to: Targets::Nodes(vec![node(0)]), ..with_acks(5, "nobody") });
+    net.broadcast(0, BroadcastRequest { to: Targets::Nodes(vec![node(0)]), ..with_acks(5, "no target") });
     assert_eq!(settled(&net, 5, 0), AckReport { settled: true, ..AckReport::default() });
 }
 

@@ -21,15 +21,15 @@ impl Net {
 
     /// A request of the caller by datagram without a reply, and then one by connection with a
     /// reply.
-    fn ask_unanswered(&mut self, number: usize, whom: usize) {
+    fn ask_unanswered(&mut self, number: usize, peer: usize) {
         self.command(
             number,
-            BroadcastCommand::Send { to: node(whom), body: text("question"), transport: Transport::Udp },
+            BroadcastCommand::Send { to: node(peer), body: text("question"), transport: Transport::Udp },
         );
         self.run(ms(100));
-        self.command(number, BroadcastCommand::Unanswered { node: node(whom), by: Transport::Udp });
+        self.command(number, BroadcastCommand::Unanswered { node: node(peer), by: Transport::Udp });
         self.command(
-            whom,
+            peer,
             BroadcastCommand::Send { to: node(number), body: text("answer"), transport: Transport::Tcp },
         );
         self.run(ms(100));

@@ -63,7 +63,7 @@ impl Node {
     }
 
     /// Waits for the next delivery, which must be this one.
-    pub(crate) async fn receives(&mut self, whom: NetId, text: &str) {
+    pub(crate) async fn receives(&mut self, sender: NetId, text: &str) {
         let heard = async {
             loop {
                 match self.said.recv().await.unwrap() {
@@ -75,7 +75,7 @@ impl Node {
             }
         };
         let (from, bytes) = tokio::time::timeout(PATIENCE, heard).await.unwrap();
-        assert!((from, bytes.as_slice()) == (whom, text.as_bytes()), "{from} sent another text");
+        assert!((from, bytes.as_slice()) == (sender, text.as_bytes()), "{from} sent another text");
     }
 
     pub(crate) async fn knows(&self, count: usize) {

@@ -39,6 +39,6 @@ impl View {
     }
 
     fn buckets(&self) -> &Buckets {
-        self.state.buckets().expect("the message of a view is indexed")
+        self.state.buckets().expect("the state of a view is indexed")
     }
 }

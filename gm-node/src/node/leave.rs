@@ -36,8 +36,8 @@ impl<S: Store> NodeMachine<S> {
         let members = groups.set.group(group).map(|replica| replica.state().members());
         let alone = !members.into_iter().flatten().any(|member| member != me);
         // Before the group was compared, there may be unknown members.
-        let nobody = alone && (hosted.was_compared() || self.config.single_node);
-        if (until <= now || nobody) && !self.is_needed(group) {
+        let is_last_member = alone && (hosted.was_compared() || self.config.single_node);
+        if (until <= now || is_last_member) && !self.is_needed(group) {
             self.release(now, group);
         }
     }

@@ -39,6 +39,11 @@ impl Waits {
         timers.set_or_cancel(NodeTimer::Wait(id), self.table.get(&id).map(Waiter::due));
     }
 
+    /// Whether the timer of each wait is set to its next action.
+    pub(super) fn are_scheduled(&self, timers: &Timers<NodeTimer>) -> bool {
+        self.table.iter().all(|(id, waiter)| timers.get(&NodeTimer::Wait(*id)) == Some(waiter.due()))
+    }
+
     /// Whether a wait in this group is open.
     pub(super) fn is_any_in(&self, group: &GroupName) -> bool {
         self.table.values().any(|waiter| waiter.group == *group)

@@ -2,7 +2,7 @@
 
 use gm_broadcast::Bug;
 
-use crate::suite::PlantedBug;
+use crate::suite::{PlantedBug, planted};
 
 /// Table of all planted bugs. `cargo xtask sim --plant NAME` searches a new seed for a row that no
 /// longer holds.
@@ -26,22 +26,3 @@ pub const PLANTED_BUGS: [PlantedBug<Bug>; 18] = [
     planted(Bug::OutboxUnbounded, "slow-reader", 0, "limits"),
     planted(Bug::LastTooEarly, "one-island", 0, "acks"),
 ];
-
-const fn planted(bug: Bug, scenario: &'static str, seed: u64, checker: &'static str) -> PlantedBug<Bug> {
-    PlantedBug::new(bug, scenario, seed, checker)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::broadcast::scenario::plan;
-    use crate::suite::SEARCH_SEEDS;
-
-    #[test]
-    fn every_bug_has_a_row_and_a_scenario() {
-        for bug in Bug::ALL {
-            let found = PLANTED_BUGS.iter().find(|found| found.bug == bug).unwrap();
-            assert!(plan(found.scenario, found.seed).is_some() && found.seed < SEARCH_SEEDS, "{found:?}");
-        }
-    }
-}

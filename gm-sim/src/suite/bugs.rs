@@ -17,28 +17,35 @@ pub struct PlantedBug<B> {
     pub checker: &'static str,
 }
 
-impl<B> PlantedBug<B> {
-    /// A row of a table.
-    pub const fn new(bug: B, scenario: &'static str, seed: u64, checker: &'static str) -> Self {
-        PlantedBug { bug, scenario, seed, checker }
-    }
+/// A row of a table of planted bugs.
+pub const fn planted<B>(bug: B, scenario: &'static str, seed: u64, checker: &'static str) -> PlantedBug<B>
+where
+    B: Copy,
+{
+    PlantedBug { bug, scenario, seed, checker }
 }
 
 /// Number of seeds in which a bug is searched.
-pub const SEARCH_SEEDS: u64 = 200;
+const SEARCH_SEEDS: u64 = 200;
 
 /// The bug with this name.
 pub(super) fn bug_named<S: Suite>(suite: &S, name: &str) -> Option<S::Bug> {
     suite.bugs().iter().copied().find(|bug| suite.bug_name(*bug) == name)
 }
 
-/// Replays every planted bug in the seed that found it.
+/// The row of a bug.
+fn row_of<S: Suite>(suite: &S, bug: S::Bug) -> Option<&'static PlantedBug<S::Bug>> {
+    suite.planted_bugs().iter().find(|found| found.bug == bug)
+}
+
+/// Replays every bug in the seed that found it. A bug without a row in the table is not found.
 pub(super) fn replay_bugs<S: Suite>(suite: &S, print: &mut dyn FnMut(&str)) -> SuiteResult {
-    suite.planted_bugs().iter().fold(SuiteResult::default(), |sum, found| {
-        let result = replay(suite, found);
+    suite.bugs().iter().fold(SuiteResult::default(), |sum, bug| {
+        let row = row_of(suite, *bug);
+        let result = row.map_or_else(|| Err("no row in the table".to_owned()), |row| replay(suite, row));
         let verdict = result.as_ref().err().map_or("found", String::as_str);
-        let name = suite.bug_name(found.bug);
-        print(&format!("{name:<28} {:<18} {:>4} {verdict}", found.scenario, found.seed));
+        let (scenario, seed) = row.map_or(("", 0), |row| (row.scenario, row.seed));
+        print(&format!("{:<28} {scenario:<18} {seed:>4} {verdict}", suite.bug_name(*bug)));
         sum.and(if result.is_ok() { SuiteResult::PASSED } else { SuiteResult::failed(BUG_NOT_FOUND) })
     })
 }
@@ -51,8 +58,7 @@ pub(super) fn search_bug<S: Suite>(
     scenario: Option<&str>,
     print: &mut dyn FnMut(&str),
 ) -> SuiteResult {
-    let row = suite.planted_bugs().iter().find(|found| found.bug == bug);
-    let scenario = scenario.or(row.map(|row| row.scenario)).unwrap_or(suite.settings().random);
+    let scenario = scenario.or(row_of(suite, bug).map(|row| row.scenario)).unwrap_or(suite.settings().random);
     let name = suite.bug_name(bug);
     match search(suite, bug, scenario) {
         Some((seed, checker)) => {

@@ -13,10 +13,10 @@ struct Toy {
 }
 
 const BUG: u8 = 7;
-const FOUND: [PlantedBug<u8>; 1] = [PlantedBug::new(BUG, "even", 4, "checker")];
-const TOO_EARLY: [PlantedBug<u8>; 1] = [PlantedBug::new(BUG, "even", 3, "checker")];
-const OTHER_CHECKER: [PlantedBug<u8>; 1] = [PlantedBug::new(BUG, "even", 4, "another")];
-const FAILS_WITHOUT: [PlantedBug<u8>; 1] = [PlantedBug::new(BUG, "odd", 5, "checker")];
+const FOUND: [PlantedBug<u8>; 1] = [planted(BUG, "even", 4, "checker")];
+const TOO_EARLY: [PlantedBug<u8>; 1] = [planted(BUG, "even", 3, "checker")];
+const OTHER_CHECKER: [PlantedBug<u8>; 1] = [planted(BUG, "even", 4, "another")];
+const FAILS_WITHOUT: [PlantedBug<u8>; 1] = [planted(BUG, "odd", 5, "checker")];
 
 impl Suite for Toy {
     type Plan = String;
@@ -103,7 +103,8 @@ fn fault_classes_are_required_of_many_random_runs_only() {
 #[test]
 fn rows_of_planted_bugs_that_no_longer_hold_are_failures() {
     for (table, expected, verdict) in [
-        (&FOUND, SuiteResult::PASSED, "found"),
+        (&FOUND[..], SuiteResult::PASSED, "found"),
+        (&[], SuiteResult::failed(BUG_NOT_FOUND), "no row in the table"),
         (&TOO_EARLY, SuiteResult::failed(BUG_NOT_FOUND), "not found in even, seed 3"),
         (&OTHER_CHECKER, SuiteResult::failed(BUG_NOT_FOUND), "found by checker, not by another"),
         (&FAILS_WITHOUT, SuiteResult::failed(BUG_NOT_FOUND), "odd, seed 5 without the bug"),

@@ -104,8 +104,8 @@ async fn a_write_without_a_whole_answer_is_unknown() {
     }
     // No request was sent.
     let folder = Folder::new("w-nobody");
-    let nobody = Client::new(folder.0.join("none")).post::<()>("/", &(), Duration::ZERO).await.unwrap_err();
-    assert_eq!(nobody.exit_code(), 3);
+    let refused = Client::new(folder.0.join("none")).post::<()>("/", &(), Duration::ZERO).await.unwrap_err();
+    assert_eq!(refused.exit_code(), 3);
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ fn a_refused_increment_is_retried_a_refused_record_is_not() {
 
 /// Neither silence nor an unreachable host ends a wait.
 #[test]
-fn a_wait_settles_only_if_nobody_is_left_who_might_answer() {
+fn a_wait_settles_when_no_member_can_still_answer() {
     for (open, ends) in [(part(&[2], 0, 0, 0), false), (part(&[2], 0, 0, 1), false), (closed(2), true)] {
         for count in [AckCount::All, AckCount::Some(2)] {
             let mut waiter = waiter(count);
