@@ -133,3 +133,25 @@ pub(crate) fn run_until(world: &mut NodeWorld, history: &SharedHistory, end: Tim
     }
     world.run_until(end);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+
+    #[test]
+    fn a_run_is_a_function_of_its_plan() {
+        let once = |name, seed| run(plan(name, seed).unwrap(), None, 50);
+        for (name, seed) in [("restart", 0), ("small-group", 1)] {
+            let first = once(name, seed);
+            assert_eq!(first.run.outcome, Ok(()), "{name} {seed}");
+            assert!(first.run.events > 1_000 && first.lines.len() == 50);
+            let again = once(name, seed);
+            assert_eq!(
+                (first.run.trace, first.lines, first.counts),
+                (again.run.trace, again.lines, again.counts)
+            );
+            assert_ne!(first.run.trace, once(name, seed + 1).run.trace);
+        }
+    }
+}
