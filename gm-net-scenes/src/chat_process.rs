@@ -94,6 +94,11 @@ impl ChatProcess {
         self.all().iter().filter(|(_, line)| is_receipt_of(line, text)).count()
     }
 
+    /// Number of targets that acknowledged the broadcast with this tag, once its report is settled.
+    pub(crate) fn settled_acks(&self, tag: usize) -> Option<u64> {
+        self.all().iter().find_map(|(_, line)| settled_acks(line, tag))
+    }
+
     pub(crate) fn signal(&self, signal: &str) -> Result<()> {
         let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         if !done.context("cannot start kill")?.success() {
@@ -116,6 +121,13 @@ impl ChatProcess {
     fn all(&self) -> Vec<(Instant, String)> {
         self.lines.all()
     }
+}
+
+/// The number of acks in an output line that is the settled report of the broadcast with this tag.
+fn settled_acks(line: &str, tag: usize) -> Option<u64> {
+    let report = line.strip_prefix("/acks ")?.strip_suffix(" settled")?;
+    let (of, counts) = report.split_once(" delivered=")?;
+    (of == tag.to_string()).then(|| counts.split(' ').next()?.parse().ok()).flatten()
 }
 
 /// Whether an output line reports the receipt of a broadcast with this text.
@@ -150,6 +162,13 @@ impl Drop for ChatProcess {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_settled_report_of_a_tag_counts() {
+        assert_eq!(settled_acks("/acks 4 delivered=3 missing=1 unknown=0 settled", 4), Some(3));
+        assert_eq!(settled_acks("/acks 4 delivered=3 missing=0 unknown=1", 4), None);
+        assert_eq!(settled_acks("/acks 14 delivered=3 missing=0 unknown=1 settled", 4), None);
+    }
 
     #[test]
     fn receipts_differ_from_answers_and_errors() {
