@@ -124,7 +124,7 @@ fn run(flags: &Flags) -> Result<SceneCounts> {
         }
     }
     if !of_daemons.is_empty() {
-        let program = build("--package gm-node --bin", "gm-node")?;
+        let program = build("--package gm-daemon --bin", "gm-node")?;
         let settings = daemon_scenes::Settings { kills: flags.kills };
         for (name, scene) in of_daemons {
             counts += run_scene(name, &program, |cluster| scene(cluster, &settings))?;

@@ -81,8 +81,6 @@
 //! `file.rs` and `permissions.rs` open files that an operator names, and check who can change them.
 //! `plant.rs` plants deliberate bugs for the simulation.
 
-#[cfg(feature = "daemon")]
-pub mod api;
 mod command;
 mod config;
 mod counter;

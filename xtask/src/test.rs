@@ -63,7 +63,9 @@ fn cargo_test(ws: &Workspace) -> Result<(Output, bool)> {
     let mut output = Output::new(
         members.iter().map(|member| (member.id.repr.clone(), member.name.to_string())),
         members.iter().flat_map(|member| {
-            member.targets.iter().map(|target| (target.name.replace('-', "_"), member.name.to_string()))
+            // Only libraries have doctests. A program may have the name of a library.
+            let libraries = member.targets.iter().filter(|target| target.doctest);
+            libraries.map(|target| (target.name.replace('-', "_"), member.name.to_string()))
         }),
     );
 
