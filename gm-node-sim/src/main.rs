@@ -3,7 +3,7 @@
 //!
 //! Reading order: `plan.rs` and below it (operations and faults), `environment.rs` (machines and
 //! disks), `run.rs`, `executor.rs`, `history.rs`, `writer_model.rs`, `check.rs` and below it (the
-//! checkers), `suite.rs`, `planted_bugs.rs`, `metrics.rs`.
+//! checkers), `suite.rs`, `metrics.rs`.
 
 mod check;
 mod environment;
@@ -11,7 +11,6 @@ mod executor;
 mod history;
 mod metrics;
 mod plan;
-mod planted_bugs;
 mod run;
 mod suite;
 mod writer_model;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gm_broadcast::{Rng, Time};
-use gm_node::{Bug, NodeCounter};
+use gm_node::NodeCounter;
 use gm_sim::{NodeIndex, Run, TrafficKind, derive_seed};
 
 use crate::check::{self, convergence};
@@ -36,9 +36,8 @@ pub(crate) struct RunOutcome {
     pub(crate) counts: BTreeMap<NodeCounter, u64>,
 }
 
-/// Runs a plan, with a planted bug or without, and keeps this number of last lines of the trace.
-pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> RunOutcome {
-    gm_node::plant(bug);
+/// Runs a plan, and keeps this number of last lines of the trace.
+pub(crate) fn run(plan: Plan, lines: usize) -> RunOutcome {
     let plan = Rc::new(plan);
     let environment = Environment::new(&plan);
     let history = NodeHistory::shared(&plan, &environment);
@@ -97,7 +96,6 @@ pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> RunOutcome {
         }
     }
     let run = world.finish();
-    gm_node::plant(None);
     let lines = world.trace().lines().map(str::to_owned).collect();
     RunOutcome { run, lines, converged_after, idle_bytes_per_second: idle, counts }
 }
@@ -141,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_run_is_a_function_of_its_plan() {
-        let once = |name, seed| run(plan(name, seed).unwrap(), None, 50);
+        let once = |name, seed| run(plan(name, seed).unwrap(), 50);
         for (name, seed) in [("restart", 0), ("small-group", 1)] {
             let first = once(name, seed);
             assert_eq!(first.run.outcome, Ok(()), "{name} {seed}");

@@ -1,11 +1,9 @@
-//! The suite of whole nodes: its scenarios, planted bugs and metrics.
+//! The suite of whole nodes: its scenarios and metrics.
 
-use gm_node::Bug;
-use gm_sim::{FaultClass, MetricsPage, PlantedBug, Suite, SuiteRun, SuiteSettings};
+use gm_sim::{FaultClass, MetricsPage, Suite, SuiteRun, SuiteSettings};
 
 use crate::metrics;
 use crate::plan::{Plan, RANDOM, names, plan};
-use crate::planted_bugs::PLANTED_BUGS;
 use crate::run::run;
 
 /// Simulates clusters of whole nodes.
@@ -14,7 +12,6 @@ pub(crate) struct NodeSuite;
 
 impl Suite for NodeSuite {
     type Plan = Plan;
-    type Bug = Bug;
 
     fn settings(&self) -> SuiteSettings {
         SuiteSettings {
@@ -40,26 +37,14 @@ impl Suite for NodeSuite {
         plan(scenario, seed)
     }
 
-    fn run(&self, plan: Plan, bug: Option<Bug>, lines: usize) -> SuiteRun {
-        let outcome = run(plan, bug, lines);
+    fn run(&self, plan: Plan, lines: usize) -> SuiteRun {
+        let outcome = run(plan, lines);
         let counts = outcome.counts.iter().map(|(counter, count)| format!("  {}: {count}", counter.name()));
         let mut report: Vec<String> = counts.collect();
         report.extend(outcome.converged_after.map(|after| format!("converged after {after:?}")));
         let idle = outcome.idle_bytes_per_second;
         report.extend(idle.map(|idle| format!("{idle} bytes per second and idle node")));
         SuiteRun { run: outcome.run, lines: outcome.lines, report }
-    }
-
-    fn bugs(&self) -> &'static [Bug] {
-        &Bug::ALL
-    }
-
-    fn bug_name(&self, bug: Bug) -> String {
-        bug.name()
-    }
-
-    fn planted_bugs(&self) -> &'static [PlantedBug<Bug>] {
-        &PLANTED_BUGS
     }
 
     fn metrics(&self) -> MetricsPage {

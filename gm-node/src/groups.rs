@@ -22,7 +22,6 @@ use gm_data::{
 use crate::config::NodeLimits;
 use crate::counter::{NodeCounter, NodeCounters};
 use crate::event::NodeEvent;
-use crate::plant::{Bug, planted};
 use admission::Admitted;
 use contacts::Contacts;
 pub(crate) use contacts::{AddedContact, Source};
@@ -197,9 +196,6 @@ impl Groups {
     /// Handles the version of this node's own record that a peer has.
     pub(crate) fn on_own_stamp(&mut self, group: &GroupName, from: NetId, path: Path, stamp: VersionDigest) {
         let me = self.me();
-        if planted(Bug::LeaveNotAnnounced) && !self.hosted.contains_key(group) {
-            return;
-        }
         match self.record(group, me).map(Record::version_digest) {
             Some(own) if own == stamp => {
                 self.effects.push_back(Effect::OwnRecordConfirmed { group: group.clone() })
@@ -270,7 +266,6 @@ impl Groups {
             let Version { incarnation, forgotten, clock } = stamp.version;
             mine.is_some_and(|mine| {
                 mine.incarnation == incarnation && mine.forgotten == forgotten && mine.clock >= clock
-                    || planted(Bug::AckForUnmerged)
             })
         })
     }

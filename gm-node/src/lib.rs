@@ -79,7 +79,6 @@
 //! `command.rs`, `event.rs`, `store.rs` (the interface of the machine, which `proto.rs` collects);
 //! `groups.rs` (the group table and merging), `node.rs` and the files below it (the state machine).
 //! `file.rs` and `permissions.rs` open files that an operator names, and check who can change them.
-//! `plant.rs` plants deliberate bugs for the simulation.
 
 mod command;
 mod config;
@@ -96,7 +95,6 @@ pub mod keys;
 mod node;
 #[cfg(feature = "disk")]
 pub mod permissions;
-mod plant;
 pub mod proto;
 mod rendezvous;
 pub mod store;
@@ -109,9 +107,6 @@ pub use config::{ConfigError, NodeConfig, NodeLimits, NodeTiming};
 pub use counter::{NodeCounter, NodeCounters};
 pub use event::NodeEvent;
 pub use node::{ConflictStatus, Cursor, Difference, DifferencePart, Freshness, GroupStatus, NodeMachine};
-pub use plant::Bug;
-#[cfg(feature = "plant")]
-pub use plant::plant;
 pub use store::{Batch, Store, StoreError, StoredState};
 
 pub use gm_broadcast::{

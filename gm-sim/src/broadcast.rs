@@ -5,7 +5,6 @@ pub mod check;
 pub mod history;
 pub mod metrics;
 pub mod node;
-pub mod planted_bugs;
 pub mod run;
 pub mod scenario;
 pub mod script;

@@ -111,6 +111,6 @@ pub use network::{Network, PathProfile, TcpModel};
 pub use node::{Location, NodeIndex, StartContext};
 pub use observation::{Observation, ObservationContext, Traffic, TrafficKind, TrafficStats};
 pub use schedule::{Schedule, ScheduleBounds};
-pub use suite::{MetricsPage, PlantedBug, Suite, SuiteResult, SuiteRun, SuiteSettings, main, planted};
+pub use suite::{MetricsPage, Suite, SuiteResult, SuiteRun, SuiteSettings, main};
 pub use trace::{Trace, WordHasher};
 pub use world::{Action, Attack, Run, World, derive_seed};

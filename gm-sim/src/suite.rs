@@ -1,8 +1,7 @@
-//! [`Suite`]: the simulation of one protocol layer, with its scenarios, planted bugs and metrics. A
-//! layer that implements it gets campaigns, searches for planted bugs, compared metrics and the
-//! command line of `cargo xtask sim` ([`main`]).
+//! [`Suite`]: the simulation of one protocol layer, with its scenarios and metrics. A layer
+//! that implements it gets campaigns, compared metrics and the command line of `cargo xtask sim`
+//! ([`main`]).
 
-mod bugs;
 mod command_line;
 mod metrics_page;
 
@@ -14,14 +13,11 @@ use crate::campaign::{Campaign, CampaignReport};
 use crate::fault::FaultClass;
 use crate::world::Run;
 
-pub use bugs::{PlantedBug, planted};
 pub use command_line::main;
 pub use metrics_page::MetricsPage;
 
 /// Number of runs from which the minimum percentage of each fault class is checked.
 const MIN_SEEDS: u64 = 200;
-/// Exit code if a planted bug is not found.
-const BUG_NOT_FOUND: u8 = 6;
 
 /// The numbers of a suite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +51,6 @@ pub struct SuiteSettings {
 pub trait Suite: Sync {
     /// Everything that a run depends on, drawn from a scenario and a seed. Displayed before a run.
     type Plan: fmt::Display;
-    /// A bug that the layer's code can be built with.
-    type Bug: Copy + fmt::Debug + PartialEq + Sync + 'static;
 
     /// The numbers of the suite.
     fn settings(&self) -> SuiteSettings;
@@ -67,19 +61,8 @@ pub trait Suite: Sync {
     /// The plan of a scenario, the random one included; `None` if there is none of that name.
     fn plan(&self, scenario: &str, seed: u64) -> Option<Self::Plan>;
 
-    /// Runs a plan, with a planted bug or without, and keeps this number of last lines of the
-    /// trace.
-    fn run(&self, plan: Self::Plan, bug: Option<Self::Bug>, lines: usize) -> SuiteRun;
-
-    /// The bugs that can be planted.
-    fn bugs(&self) -> &'static [Self::Bug];
-
-    /// The name of a bug on the command line.
-    fn bug_name(&self, bug: Self::Bug) -> String;
-
-    /// Table of a scenario, a seed and a checker that find each bug. A bug without a row fails the
-    /// suite.
-    fn planted_bugs(&self) -> &'static [PlantedBug<Self::Bug>];
+    /// Runs a plan, and keeps this number of last lines of the trace.
+    fn run(&self, plan: Self::Plan, lines: usize) -> SuiteRun;
 
     /// The page of the compared metrics.
     fn metrics(&self) -> MetricsPage;
@@ -155,7 +138,7 @@ fn run_seeds<S: Suite>(suite: &S, scenario: &str, seeds: Range<u64>) -> Campaign
         replay: format!("{command} {}", replay_arguments(scenario, random)),
     };
     campaign.run(|seed| match suite.plan(scenario, seed) {
-        Some(plan) => suite.run(plan, None, 0).run,
+        Some(plan) => suite.run(plan, 0).run,
         None => unreachable!("the caller checked the name"),
     })
 }
@@ -177,13 +160,7 @@ fn run_scenarios<S: Suite>(suite: &S, each: &Range<u64>, print: &mut dyn FnMut(&
 }
 
 /// The page that a campaign writes.
-fn campaign_page(
-    settings: &SuiteSettings,
-    commit: &str,
-    report: &CampaignReport,
-    named: &str,
-    bugs: &str,
-) -> String {
+fn campaign_page(settings: &SuiteSettings, commit: &str, report: &CampaignReport, named: &str) -> String {
     let Range { start, end } = report.campaign.seeds;
     let SuiteSettings { command, campaign_title, .. } = settings;
     let mut page = format!("# {campaign_title}\n\n");
@@ -193,11 +170,7 @@ fn campaign_page(
         page,
         "Seeds {start}..{end} of the random scenario, **failures: {failures}**.\n\n```\n{report}```\n"
     );
-    let _ = writeln!(page, "All named scenarios:\n\n```\n{named}```\n");
-    let _ = writeln!(
-        page,
-        "All planted bugs, each with the first seed of its scenario that finds it:\n\n```\n{bugs}```"
-    );
+    let _ = writeln!(page, "All named scenarios:\n\n```\n{named}```");
     page
 }
 

@@ -4,7 +4,6 @@ use gm_data::{GroupName, GroupState, Increment, Record, Replica};
 
 use super::{Effect, Groups};
 use crate::event::NodeEvent;
-use crate::plant::{Bug, planted};
 
 /// Admitted parts of the current message that are not merged yet: records, and an upper bound of
 /// live items.
@@ -79,9 +78,6 @@ impl Groups {
             admitted.live += live.saturating_sub(had);
             return true;
         };
-        if planted(Bug::LimitIgnored) {
-            return true;
-        }
         let Some(hosted) = self.hosted.get_mut(group) else { return false };
         if !std::mem::replace(&mut hosted.limit_reported, true) {
             self.effects.push_back(Effect::Emit(NodeEvent::LimitReached { group: group.clone(), limit }));

@@ -11,7 +11,6 @@ use gm_data::{GroupName, StampedItem};
 use super::{AddedContact, Effect, Groups, HostedGroup, Source, is_reserved};
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
-use crate::plant::{Bug, planted};
 
 /// Delay before a node that announced itself is probed: an exchange with it is running already, and
 /// a probe is needed only if that fails.
@@ -53,7 +52,7 @@ impl Groups {
         let record = self.record(group, member);
         let known = record.is_some_and(|record| source == Source::Gossip || record.is_member());
         if let Some(hosted) = self.hosted.get_mut(group) {
-            if !known && !planted(Bug::HostCandidateIgnored) {
+            if !known {
                 let due = if source == Source::Direct { now + DIRECT_PROBE_DELAY } else { now };
                 hosted.add_candidate(member, due);
                 self.schedule_host_probe(due);

@@ -15,7 +15,6 @@ use super::write::{QueuedWrite, waits};
 use crate::command::WriteError;
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
-use crate::plant::{Bug, planted};
 use crate::store::{Store, StoreError};
 
 /// A batch that the store works on.
@@ -48,7 +47,6 @@ impl<S: Store> NodeMachine<S> {
         {
             self.schedule_write(tick);
         }
-        let result = if planted(Bug::RefusalIgnored) { Ok(()) } else { result };
         match (&result, self.store_failures) {
             (Ok(()), 0) => {}
             (Ok(()), _) => {
@@ -94,7 +92,7 @@ impl<S: Store> NodeMachine<S> {
         for (group, draft) in drafts {
             let answers =
                 draft.answers.into_iter().chain(draft.forgotten.into_iter().map(|(_, answer)| answer));
-            for answer in answers.filter(|_| !planted(Bug::RefusalNotAnswered)) {
+            for answer in answers {
                 self.answer(answer.tag, Some(group.clone()), Err(WriteError::Store(error.clone())));
             }
             // A peer that sent a foreign record of ours will send it again; the record of our
@@ -163,11 +161,7 @@ impl<S: Store> NodeMachine<S> {
         // If the group was released meanwhile, only our own record is kept.
         let kept = groups.hosted.contains_key(&group);
         groups.set.edit(&group, |replica| {
-            if planted(Bug::MergedIsOverwritten) {
-                *replica = draft;
-            } else {
-                replica.commit(draft);
-            }
+            replica.commit(draft);
             if kept {
                 let _ =
                     replica.merge_others(&GroupState::from_records(group.clone(), others.iter().cloned()));

@@ -11,11 +11,10 @@ use super::NodeMachine;
 use crate::command::{Wait, Write, WriteError, WriteKind};
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// A replica with uncommitted writes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Draft {
     pub(super) replica: Replica,
     /// Our own record before the draft.
@@ -33,7 +32,7 @@ pub(super) struct Draft {
 }
 
 /// An answer to a caller, once the draft is stored.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct PendingAnswer {
     pub(super) tag: u64,
     pub(super) wait: Wait,
@@ -189,9 +188,6 @@ impl<S: Store> NodeMachine<S> {
         group: GroupName,
         former: Record,
     ) {
-        if planted(Bug::FormerAddressStays) {
-            return;
-        }
         let context = self.write_context(now);
         // After a failure of the store, a node may have written under the old address meanwhile.
         let known = self.groups.record(&group, former.member()).unwrap_or(&former).clone();
@@ -201,8 +197,7 @@ impl<S: Store> NodeMachine<S> {
         let batch: Vec<gm_data::Change> = former.items().map(|item| change_of(&item)).collect();
         let draft = self.draft(drafts, &group);
         draft.own_evictions.extend(left.as_ref().ok().and_then(|left| left.eviction));
-        draft.former_leave =
-            old.own_record().filter(|_| left.is_ok() && !planted(Bug::FormerAddressNotLeft)).cloned();
+        draft.former_leave = old.own_record().filter(|_| left.is_ok()).cloned();
         draft.former_record = Some(former);
         if let Ok(written) = draft.replica.change(&batch, context) {
             draft.changed |= written.changed;

@@ -15,7 +15,6 @@ use super::waiter::Subject;
 use super::write::{QueuedWrite, waits};
 use crate::command::{Forget, Wait, WriteError};
 use crate::groups::millis;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 impl<S: Store> NodeMachine<S> {
@@ -55,12 +54,7 @@ impl<S: Store> NodeMachine<S> {
             return self.answer(tag, Some(group), Err(error));
         }
         let draft = self.draft(drafts, &group);
-        let forgotten = if planted(Bug::ForgetNotApplied) {
-            draft.replica.clone().forget(member)
-        } else {
-            draft.replica.forget(member)
-        };
-        match forgotten {
+        match draft.replica.forget(member) {
             Ok(version) => {
                 draft.forgotten.push((member, PendingAnswer { tag, wait, changed: true, version }))
             }

@@ -12,7 +12,6 @@ use gm_data::GroupName;
 use super::NodeMachine;
 use super::timers::NodeTimer;
 use crate::counter::NodeCounter;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// Number of attempts for one candidate, first by datagram, then by connection; then the node is
@@ -55,8 +54,7 @@ impl<S: Store> NodeMachine<S> {
         self.timers.set_or_cancel(NodeTimer::HostProbe, next);
         for (node, (tries, names)) in to {
             // Where datagrams are lost, a connection may work.
-            let again = tries > 1 && !planted(Bug::DatagramsOnly);
-            let by = if again { Transport::Tcp } else { self.transport_for(node, Transport::Udp) };
+            let by = if tries > 1 { Transport::Tcp } else { self.transport_for(node, Transport::Udp) };
             self.count(NodeCounter::HostProbesSent);
             match names.as_slice() {
                 [name] => self.descend(now, node, name, by),

@@ -9,7 +9,6 @@ use super::NodeMachine;
 use super::timers::NodeTimer;
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// Approximate number of nodes that reply to an outdated record in a multicast.
@@ -80,9 +79,6 @@ impl<S: Store> NodeMachine<S> {
         path: Path,
         members: &[NetId],
     ) {
-        if planted(Bug::OlderNotAnswered) {
-            return;
-        }
         let island = self.broadcaster.near().len() as u64 + 1;
         if path == Path::Multicast && !self.rng.ratio(ANSWERS.min(island), island) {
             return;

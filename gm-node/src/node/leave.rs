@@ -9,7 +9,6 @@ use super::NodeMachine;
 use super::timers::NodeTimer;
 use crate::event::NodeEvent;
 use crate::groups::Source;
-use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
 impl<S: Store> NodeMachine<S> {
@@ -21,9 +20,6 @@ impl<S: Store> NodeMachine<S> {
         let until = now + self.config.timing.leave_timeout;
         let Some(hosted) = self.groups.hosted.get_mut(group) else { return };
         hosted.leaving_until.get_or_insert(until);
-        if planted(Bug::LeaveNotAnnounced) {
-            return self.release(now, group);
-        }
         self.release_if_left(now, group);
     }
 

@@ -13,7 +13,6 @@ use super::NodeMachine;
 use super::dissemination::GroupBroadcast;
 use super::timers::NodeTimer;
 use crate::counter::NodeCounter;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// Members are discovered in batches. An announcement waits for this time to collect them, plus a
@@ -46,7 +45,7 @@ impl<S: Store> NodeMachine<S> {
             hosted.informed = None;
         }
         let timer = NodeTimer::Announcement(group.clone());
-        if hosted.informed.is_some() && !self.timers.is_set(&timer) && !planted(Bug::NewcomerNotInformed) {
+        if hosted.informed.is_some() && !self.timers.is_set(&timer) {
             let at = now + PAUSE + self.rng.duration_up_to(PAUSE);
             self.timers.set(timer, at);
         }

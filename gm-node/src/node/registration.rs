@@ -20,7 +20,6 @@ use super::NodeMachine;
 use super::timers::NodeTimer;
 use crate::counter::NodeCounter;
 use crate::groups::Groups;
-use crate::plant::{Bug, planted};
 use crate::rendezvous::{COUNT, Weight, best, insert, key, weight};
 use crate::store::Store;
 
@@ -222,10 +221,6 @@ impl<S: Store> NodeMachine<S> {
 
     /// Sends the registrations that are due.
     pub(super) fn send_registrations(&mut self, now: Time) {
-        if planted(Bug::SeedsGivenUp) && self.schedule.unanswered > 2 {
-            self.timers.set(NodeTimer::Registration, now + ANSWER_TIMEOUT);
-            return;
-        }
         for node in self.registrations.unresponsive.take_expired(now) {
             self.registrations.consider(now, node, &self.groups, &mut self.timers);
         }
@@ -249,8 +244,7 @@ impl<S: Store> NodeMachine<S> {
                 page.tries += 1;
                 page.due = now + 2 * ANSWER_TIMEOUT;
                 let names = page.names.clone();
-                let by = if planted(Bug::DatagramsOnly) { Transport::Udp } else { Transport::Tcp };
-                self.send_page(now, node, &names, by);
+                self.send_page(now, node, &names, Transport::Tcp);
                 continue;
             }
             let page = self.registrations.pages.remove(&node);

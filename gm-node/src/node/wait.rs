@@ -15,7 +15,6 @@ use super::draft::PendingAnswer;
 use super::timers::NodeTimer;
 use super::waiter::{GroupFacts, Subject, WaitKind, Waiter};
 use crate::command::{CommittedWrite, WaitOutcome};
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// The waits of a node.
@@ -114,7 +113,7 @@ impl<S: Store> NodeMachine<S> {
             return;
         };
         let mut before = 0;
-        if again && !planted(Bug::WaitNotRetried) {
+        if again {
             // The members of a released group are unknown.
             let hosted = self.groups.replica(&waiter.group);
             let is_member = |node| hosted.is_none_or(|replica| replica.state().is_member(node));
@@ -179,8 +178,7 @@ impl<S: Store> NodeMachine<S> {
         let mut to: Vec<NetId> =
             waiter.required.iter().filter(|member| !waiter.was_asked(**member)).copied().collect();
         let wanted = waiter.wanted().saturating_sub(to.len() as u64);
-        let others =
-            if planted(Bug::OnlyAffectedCount) { Vec::new() } else { self.spare_members(id, wanted) };
+        let others = self.spare_members(id, wanted);
         if let Some(waiter) = self.waits.table.get_mut(&id) {
             waiter.lacks_members = (others.len() as u64) < wanted;
         }
@@ -255,9 +253,7 @@ impl<S: Store> NodeMachine<S> {
     /// Whether all members of a group are known: another host is in sync, or single-node mode is
     /// set.
     fn knows_all(&self, group: &GroupName) -> bool {
-        self.config.single_node
-            || planted(Bug::AllBeforeInSync)
-            || self.groups.hosted.get(group).is_some_and(|hosted| hosted.in_sync)
+        self.config.single_node || self.groups.hosted.get(group).is_some_and(|hosted| hosted.in_sync)
     }
 
     fn facts(&self, group: &GroupName, subject: Option<&Subject>) -> GroupFacts {

@@ -14,7 +14,6 @@ use gm_data::{GroupName, KeyRange, Record};
 
 use super::draft::PendingAnswer;
 use crate::command::{AckCount, WaitOutcome, WaitReport};
-use crate::plant::{Bug, planted};
 
 /// Delay before members that did not answer are asked again; it doubles each time.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
@@ -284,7 +283,7 @@ impl Waiter {
         };
         let has = |member: &&NetId| self.acknowledged.contains(member) || in_complete(member);
         let lack = self.required.iter().filter(|member| !has(member)).count();
-        lack <= usize::from(planted(Bug::WaitCountsWriter)) && (have > 0 || alone)
+        lack == 0 && (have > 0 || alone)
     }
 
     /// Whether no asked member can answer any more: each acknowledged, refused, or its host refuses
@@ -314,7 +313,7 @@ impl Waiter {
         count: AckCount,
         facts: GroupFacts,
     ) -> Option<WaitOutcome> {
-        let have = self.counts().delivered + u64::from(planted(Bug::WaitCountsWriter));
+        let have = self.counts().delivered;
         let enough = match count {
             AckCount::None => true,
             AckCount::Some(count) => have >= count,
@@ -354,7 +353,7 @@ impl Waiter {
         WaitReport {
             outcome: end,
             members: facts.members.max(self.asked()),
-            acknowledged: delivered + u64::from(planted(Bug::WaitCountsWriter)),
+            acknowledged: delivered,
             refused,
             unreachable: missing,
             unanswered: silent,

@@ -13,7 +13,6 @@ use gm_data::{GroupName, GroupState, Replica};
 use super::NodeMachine;
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 pub use cursor::{Cursor, Difference, DifferencePart};
@@ -44,11 +43,6 @@ impl<S: Store> NodeMachine<S> {
     }
 
     pub(super) fn on_advance(&mut self, tag: u64, until: Cursor) {
-        let until = if planted(Bug::SlowWatcherMisses) {
-            self.watchers.difference(tag).map(|difference| difference.skip().cursor)
-        } else {
-            Some(until)
-        };
         let Some(group) = self.watchers.group(tag).cloned() else { return };
         self.watchers.advance(tag, until);
         self.groups.changed_groups.insert(group);

@@ -15,7 +15,6 @@ use crate::command::{AckCount, CommittedWrite, Wait, WaitReport, Write, WriteErr
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::groups::{is_reserved, millis};
-use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
 /// A queued write.
@@ -90,7 +89,7 @@ impl<S: Store> NodeMachine<S> {
     ) {
         let known = self.groups.set.group(group);
         let above = known.is_none_or(|replica| replica.classify_copy(stamp) == PeerCopy::Foreign);
-        if !above || planted(Bug::NoRefutation) {
+        if !above {
             return;
         }
         let me = self.me();
@@ -170,32 +169,22 @@ impl<S: Store> NodeMachine<S> {
     }
 
     /// Hands the drafts to the store. Drafts without changes are only answered, at once.
-    fn submit_drafts(&mut self, now: Time, mut drafts: BTreeMap<GroupName, Draft>) {
-        let mut batch = Batch { durable: !planted(Bug::OwnNotSynced), ..Batch::default() };
+    fn submit_drafts(&mut self, now: Time, drafts: BTreeMap<GroupName, Draft>) {
+        let mut batch = Batch { durable: true, ..Batch::default() };
         for (group, draft) in &drafts {
             let own = draft.replica.own_record().filter(|_| draft.changed).into_iter();
-            let kept = |record: &&Record| !(planted(Bug::ForgettingNotStored) && record.version().forgotten);
-            let records = own.chain(draft.other_records()).filter(kept);
+            let records = own.chain(draft.other_records());
             batch.records.extend(records.map(|record| (group.clone(), record.clone())));
             if draft.former_record.is_some() {
                 batch.me = Some(self.me());
             }
         }
-        if batch.is_empty() || planted(Bug::SentBeforeStored) {
-            self.commit(now, drafts.clone());
+        if batch.is_empty() {
+            return self.commit(now, drafts);
         }
-        if !batch.is_empty() {
-            self.store.submit(now, batch);
-            if planted(Bug::AnsweredBeforeStored) {
-                for (group, draft) in &mut drafts {
-                    let answers = std::mem::take(&mut draft.answers);
-                    answers.into_iter().for_each(|answer| self.answer_at_once(group, answer));
-                }
-            }
-            let drafts = if planted(Bug::SentBeforeStored) { BTreeMap::new() } else { drafts };
-            self.pending_batches.push_back(PendingBatch::Own(drafts));
-            self.tick_after_store = self.timers.cancel(&NodeTimer::WriteTick);
-        }
+        self.store.submit(now, batch);
+        self.pending_batches.push_back(PendingBatch::Own(drafts));
+        self.tick_after_store = self.timers.cancel(&NodeTimer::WriteTick);
     }
 
     /// Answers a caller that waits for no acks.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gm_broadcast::{
-    BroadcastCommand, BroadcastRequest, BroadcasterConfig, Bug, Directory, KnownNode, LatencyClass, Rng,
-    Targets, Time,
+    BroadcastCommand, BroadcastRequest, BroadcasterConfig, Directory, KnownNode, LatencyClass, Rng, Targets,
+    Time,
 };
 use gm_clock::NetId;
 
@@ -17,10 +17,9 @@ use super::scenario::{InitialPeers, Plan, PlannedSend, Recipients};
 use crate::node::{NodeIndex, StartContext};
 use crate::world::{Run, World};
 
-/// Runs a plan, with a planted bug or without, and keeps this number of last lines of the trace.
+/// Runs a plan, and keeps this number of last lines of the trace.
 #[must_use]
-pub fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> (Run, Vec<String>) {
-    gm_broadcast::plant(bug);
+pub fn run(plan: Plan, lines: usize) -> (Run, Vec<String>) {
     let plan = Rc::new(plan);
     let history = BroadcastHistory::shared(&plan);
     let mut world = world(&plan);
@@ -36,7 +35,6 @@ pub fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> (Run, Vec<String>) {
     }
     drive(&mut world, &history, plan.end, plan.seed);
     let run = world.finish();
-    gm_broadcast::plant(None);
     let lines = world.trace().lines().map(str::to_owned).collect();
     (run, lines)
 }
@@ -131,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_run_is_a_function_of_its_plan() {
-        let once = |name, seed| run(plan(name, seed).unwrap(), None, 50);
+        let once = |name, seed| run(plan(name, seed).unwrap(), 50);
         for (name, seed) in [("random", 3), ("random", 8), ("two-islands", 1), ("relay-death", 2)] {
             let (first, lines) = once(name, seed);
             assert_eq!(first.outcome, Ok(()), "{name} {seed}");

@@ -1,13 +1,10 @@
-//! The suite of broadcasters: its scenarios, planted bugs and metrics.
-
-use gm_broadcast::Bug;
+//! The suite of broadcasters: its scenarios and metrics.
 
 use super::metrics;
-use super::planted_bugs::PLANTED_BUGS;
 use super::run::run;
 use super::scenario::{Plan, RANDOM, names, plan};
 use crate::fault::FaultClass;
-use crate::suite::{MetricsPage, PlantedBug, Suite, SuiteRun, SuiteSettings};
+use crate::suite::{MetricsPage, Suite, SuiteRun, SuiteSettings};
 
 /// Simulates clusters of broadcasters.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +12,6 @@ pub struct BroadcastSuite;
 
 impl Suite for BroadcastSuite {
     type Plan = Plan;
-    type Bug = Bug;
 
     fn settings(&self) -> SuiteSettings {
         SuiteSettings {
@@ -41,21 +37,9 @@ impl Suite for BroadcastSuite {
         plan(scenario, seed)
     }
 
-    fn run(&self, plan: Plan, bug: Option<Bug>, lines: usize) -> SuiteRun {
-        let (run, lines) = run(plan, bug, lines);
+    fn run(&self, plan: Plan, lines: usize) -> SuiteRun {
+        let (run, lines) = run(plan, lines);
         SuiteRun { run, lines, report: Vec::new() }
-    }
-
-    fn bugs(&self) -> &'static [Bug] {
-        &Bug::ALL
-    }
-
-    fn bug_name(&self, bug: Bug) -> String {
-        bug.name()
-    }
-
-    fn planted_bugs(&self) -> &'static [PlantedBug<Bug>] {
-        &PLANTED_BUGS
     }
 
     fn metrics(&self) -> MetricsPage {

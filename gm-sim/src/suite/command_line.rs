@@ -1,8 +1,7 @@
 //! Command line of a suite; `cargo xtask sim` calls it.
 //!
 //! Exit codes: 0 if all checks passed; 1 for an unknown name; 2 if a fault class occurred too
-//! rarely; 3 after a crash; 4 after a safety violation; 5 after a liveness violation; 6 if a
-//! planted bug was not found.
+//! rarely; 3 after a crash; 4 after a safety violation; 5 after a liveness violation.
 
 #![allow(clippy::print_stdout, reason = "a command line tool prints to standard output")]
 
@@ -12,7 +11,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-use super::bugs::{bug_named, replay_bugs, search_bug};
 use super::{Suite, SuiteResult, campaign_page, replay_arguments, run_scenarios, run_seeds};
 use crate::fault::FaultClass;
 
@@ -28,13 +26,9 @@ struct SimFlags {
     /// Run this scenario instead of the random one; seed 0 by default
     #[arg(long)]
     scenario: Option<String>,
-    /// Run a full campaign (many seeds, every scenario, a search for every planted bug) and write
-    /// its page
+    /// Run a full campaign (many seeds, every scenario) and write its page
     #[arg(long)]
     campaign: bool,
-    /// Search for a planted bug or, with a seed, run with it
-    #[arg(long, value_name = "NAME")]
-    plant: Option<String>,
     /// Measure costs, and write the page of metrics
     #[arg(long)]
     metrics: bool,
@@ -86,41 +80,26 @@ fn dispatch<S: Suite>(suite: &S, flags: &SimFlags) -> u8 {
         };
         return u8::from(!good);
     }
-    let bug = flags.plant.as_deref().map(|name| bug_named(suite, name).ok_or(name));
-    let alone = flags.seeds.is_none() && flags.plant.is_none();
-    let seed = flags.seed.or(named.filter(|_| alone).map(|_| 0));
-    match (bug, seed) {
-        (Some(Err(name)), _) => {
-            println!("unknown planted bug {name}");
-            UNKNOWN_NAME
-        }
-        (None, _) if flags.campaign => {
-            campaign(suite, flags.seeds.clone().unwrap_or(settings.campaign_seeds), &flags.commit)
-        }
-        (Some(Ok(bug)), None) => print_result(search_bug(suite, bug, named, &mut print_line)),
-        (bug, Some(seed)) => {
-            let bug = bug.and_then(Result::ok);
-            run_one(suite, (scenario, seed), bug, if flags.trace { usize::MAX } else { 0 })
-        }
-        (None, None) => match &flags.seeds {
-            Some(range) => run_many(suite, scenario, range.clone(), flags.hash),
-            None => run_ci(suite),
-        },
+    if flags.campaign {
+        return campaign(suite, flags.seeds.clone().unwrap_or(settings.campaign_seeds), &flags.commit);
+    }
+    let seed = flags.seed.or(named.filter(|_| flags.seeds.is_none()).map(|_| 0));
+    match (seed, &flags.seeds) {
+        (Some(seed), _) => run_one(suite, (scenario, seed), if flags.trace { usize::MAX } else { 0 }),
+        (None, Some(range)) => run_many(suite, scenario, range.clone(), flags.hash),
+        (None, None) => run_ci(suite),
     }
 }
 
 /// Runs one seed; prints the plan, the faults and the outcome.
-fn run_one<S: Suite>(suite: &S, (scenario, seed): (&str, u64), bug: Option<S::Bug>, lines: usize) -> u8 {
+fn run_one<S: Suite>(suite: &S, (scenario, seed): (&str, u64), lines: usize) -> u8 {
     let Some(plan) = suite.plan(scenario, seed) else { return UNKNOWN_NAME };
     let settings = suite.settings();
-    let mut replay = format!("{} {} {seed}", settings.command, replay_arguments(scenario, settings.random));
-    if let Some(bug) = bug {
-        let _ = write!(replay, " --plant {}", suite.bug_name(bug));
-    }
+    let replay = format!("{} {} {seed}", settings.command, replay_arguments(scenario, settings.random));
     println!("{plan}");
     // Printed before the run, so that it is known even if the run panics.
     println!("{replay}");
-    let done = suite.run(plan, bug, lines);
+    let done = suite.run(plan, lines);
     done.lines.iter().for_each(|line| println!("{line}"));
     let run = done.run;
     for class in FaultClass::all().filter(|class| run.tally.get(*class) > 0) {
@@ -154,7 +133,6 @@ fn run_ci<S: Suite>(suite: &S) -> u8 {
     let metrics = if suite.metrics().check() { SuiteResult::PASSED } else { SuiteResult::failed(1) };
     let all = SuiteResult::of(&report)
         .and(run_scenarios(suite, &settings.ci_scenario_seeds, &mut print_line))
-        .and(replay_bugs(suite, &mut print_line))
         .and(metrics);
     if let Some((run, _)) = report.failures().next() {
         println!("{} --seed {}", settings.command, run.seed);
@@ -166,18 +144,13 @@ fn campaign<S: Suite>(suite: &S, range: Range<u64>, commit: &str) -> u8 {
     let settings = suite.settings();
     let report = run_seeds(suite, settings.random, range);
     println!("{report}");
-    let (mut named, mut bugs) = (String::new(), String::new());
-    let keep = |text: &mut String, line: &str| {
+    let mut named = String::new();
+    let scenarios = run_scenarios(suite, &settings.campaign_scenario_seeds, &mut |line| {
         println!("{line}");
-        let _ = writeln!(text, "{line}");
-    };
-    let scenarios =
-        run_scenarios(suite, &settings.campaign_scenario_seeds, &mut |line| keep(&mut named, line));
-    let mut all = SuiteResult::of(&report).and(scenarios);
-    for bug in suite.bugs() {
-        all = all.and(search_bug(suite, *bug, None, &mut |line| keep(&mut bugs, line)));
-    }
-    let page = campaign_page(&settings, commit, &report, &named, &bugs);
+        let _ = writeln!(named, "{line}");
+    });
+    let all = SuiteResult::of(&report).and(scenarios);
+    let page = campaign_page(&settings, commit, &report, &named);
     if let Err(error) = std::fs::write(settings.campaign_page, page) {
         println!("cannot write the page: {error}");
         return UNKNOWN_NAME;

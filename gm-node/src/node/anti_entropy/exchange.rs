@@ -14,7 +14,6 @@ use super::transfer::RecordRequest;
 use crate::counter::NodeCounter;
 use crate::groups::is_reserved;
 use crate::node::NodeMachine;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// Maximum number of records in a bucket whose versions are sent instead of the fingerprints of its
@@ -33,11 +32,7 @@ impl<S: Store> NodeMachine<S> {
         let was_asked = self.on_exchange_answer(now, from, path, is_reply(from, &body));
         self.on_message_from(now, from);
         // A message that came by a connection is answered on it, since datagrams may not arrive.
-        let by = if planted(Bug::DatagramsOnly) {
-            Transport::Udp
-        } else {
-            self.transport_for(from, Transport::from(path))
-        };
+        let by = self.transport_for(from, Transport::from(path));
         match body {
             Body::Root(root) => self.on_root(now, (from, by), root, was_asked),
             Body::Fingerprints(received) => self.on_fingerprints(now, (from, by), received, was_asked),
@@ -92,9 +87,6 @@ impl<S: Store> NodeMachine<S> {
             let mine = view.bucket_children(received.level, theirs.index);
             for ((child, mine), theirs_of) in (0..).zip(mine).zip(theirs.children) {
                 let index = theirs.index << 4 | child;
-                if planted(Bug::BucketSkipped) && child == 7 {
-                    continue;
-                }
                 match (mine.records, theirs_of) {
                     (0, None) => {}
                     (0, Some(_)) => whole.push(index),
@@ -163,7 +155,6 @@ impl<S: Store> NodeMachine<S> {
             self.send(now, from, Body::Versions(body), by);
         }
         if let (true, Some((level, buckets))) = (found.same && !received.digests, &received.buckets)
-            && !planted(Bug::DigestsIgnored)
             && let Some(view) = self.groups.replica(name).map(Replica::view)
         {
             let body = Body::Versions(versions_of(name, view, *level, buckets.clone(), true));

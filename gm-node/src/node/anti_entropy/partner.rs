@@ -7,7 +7,6 @@ use gm_data::{GroupName, Replica};
 
 use crate::groups::HostedGroup;
 use crate::node::NodeMachine;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// Up to this number of records, a random one is drawn by index; above it, by hash position.
@@ -103,9 +102,6 @@ impl<S: Store> NodeMachine<S> {
                 self.schedule.old_peers[place - seeds]
             }
         });
-        if planted(Bug::SeedsGivenUp) && self.schedule.unanswered > 2 {
-            return None;
-        }
         let me = self.me();
         let configured = configured.filter(|node| *node != me);
         let first = if self.schedule.unanswered > 2 { configured.or(known) } else { known.or(configured) };

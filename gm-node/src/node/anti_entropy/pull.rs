@@ -9,7 +9,6 @@ use gm_data::{GroupName, Version};
 use crate::counter::NodeCounter;
 use crate::node::NodeMachine;
 use crate::node::timers::NodeTimer;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// An open pull.
@@ -95,8 +94,7 @@ impl<S: Store> NodeMachine<S> {
         let known = self.groups.version(&group, member).filter(|version| !version.forgotten);
         let key = (group, member);
         let Some(pull) = self.pulls.get_mut(&key) else { return };
-        let given_up = pull.tries >= if planted(Bug::PullNotRetried) { 1 } else { MAX_TRIES };
-        if given_up || pull.sources.is_empty() {
+        if pull.tries >= MAX_TRIES || pull.sources.is_empty() {
             self.pulls.remove(&key);
             return;
         }

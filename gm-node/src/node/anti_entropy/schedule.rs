@@ -13,7 +13,6 @@ use crate::counter::NodeCounter;
 use crate::groups::HostedGroup;
 use crate::node::NodeMachine;
 use crate::node::timers::NodeTimer;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// State of the exchange schedule.
@@ -90,9 +89,6 @@ impl<S: Store> NodeMachine<S> {
 
     /// Shortens the interval, and starts the next exchange within it.
     pub(in crate::node) fn hasten(&mut self, now: Time, period: Duration) {
-        if planted(Bug::SlowExchangesOnly) {
-            return;
-        }
         self.schedule.period = self.schedule.period.min(period);
         self.schedule_within(now, period);
     }
@@ -117,9 +113,7 @@ impl<S: Store> NodeMachine<S> {
         if let Some((node, by)) = unanswered {
             self.schedule.unanswered = self.schedule.unanswered.saturating_add(1);
             self.count(NodeCounter::ExchangesUnanswered);
-            if !planted(Bug::DatagramsOnly) {
-                self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Unanswered { node, by });
-            }
+            self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Unanswered { node, by });
         }
         self.end_leaving(now);
         let times = self.config.timing;
@@ -151,16 +145,12 @@ impl<S: Store> NodeMachine<S> {
         unanswered: Option<(NetId, Transport)>,
     ) -> Option<(NetId, Transport)> {
         let again = unanswered.filter(|(node, by)| {
-            *by == Transport::Udp
-                && self.broadcaster.is_alive(now, *node, ALIVE_WINDOW)
-                && !planted(Bug::DatagramsOnly)
+            *by == Transport::Udp && self.broadcaster.is_alive(now, *node, ALIVE_WINDOW)
         });
         let (to, by) = match again {
             Some((node, _)) => (node, Transport::Tcp),
             // A connection may reach a peer from which no message ever came.
-            None if self.schedule.unanswered % 4 == 3 && !planted(Bug::DatagramsOnly) => {
-                (self.choose_partner(now)?, Transport::Tcp)
-            }
+            None if self.schedule.unanswered % 4 == 3 => (self.choose_partner(now)?, Transport::Tcp),
             None => {
                 let to = self.choose_partner(now)?;
                 (to, self.transport_for(to, Transport::Udp))
@@ -230,7 +220,7 @@ impl<S: Store> NodeMachine<S> {
     /// send.
     pub(in crate::node) fn transport_for(&self, peer: NetId, by: Transport) -> Transport {
         let differing = self.schedule.differing.get(&peer).copied().unwrap_or(0);
-        if differing >= MAX_DIFFERING && !planted(Bug::DatagramsOnly) { Transport::Tcp } else { by }
+        if differing >= MAX_DIFFERING { Transport::Tcp } else { by }
     }
 
     /// Handles an exchange that found no difference.

@@ -9,7 +9,6 @@ use gm_data::{GroupName, Record, Replica, Transfer, Version};
 use super::exchange::Route;
 use crate::counter::NodeCounter;
 use crate::node::NodeMachine;
-use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// A record to send.
@@ -51,10 +50,7 @@ impl<S: Store> NodeMachine<S> {
         let Some(state) = self.groups.set.group(group).map(Replica::state) else { return };
         let max_bytes = self.config.limits.exchange_reply_bytes;
         let (mut pieces, mut piece, mut size, mut sum) = (Vec::new(), Vec::new(), 0, 0);
-        for request in requests
-            .iter()
-            .filter(|request| hosted || request.member == me && !planted(Bug::LeaveNotAnnounced))
-        {
+        for request in requests.iter().filter(|request| hosted || request.member == me) {
             let transfer = match state.record(request.member) {
                 Some(record) if request.whole => Transfer::Whole(record.clone()),
                 _ => state.transfer_for(request.member, request.known),
@@ -67,7 +63,7 @@ impl<S: Store> NodeMachine<S> {
                 }
                 Transfer::Whole(record) => {
                     let items = record.item_counts().1;
-                    (MemberUpdate::Record(without_floor(record)), items)
+                    (MemberUpdate::Record(record), items)
                 }
             };
             let bytes = PART_BYTES + ITEM_BYTES * items;
@@ -94,13 +90,4 @@ impl<S: Store> NodeMachine<S> {
             self.send(now, to, Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts }), by);
         }
     }
-}
-
-/// The record itself; with the bug planted, with a floor of 0.
-fn without_floor(record: Record) -> Record {
-    if !planted(Bug::FloorNotCarried) {
-        return record;
-    }
-    let (member, version, opened) = (record.member(), record.version(), record.predecessor());
-    Record::from_parts(member, version, opened, 0, record.stamped_items()).unwrap_or(record)
 }

@@ -103,14 +103,14 @@ impl Watchers {
     }
 
     /// Sets the position of a watcher. A cursor of another group is ignored.
-    pub(crate) fn advance(&mut self, tag: u64, until: Option<Cursor>) {
+    pub(crate) fn advance(&mut self, tag: u64, until: Cursor) {
         let Some(watcher) = self.watchers.get_mut(&tag) else { return };
-        if until.as_ref().is_some_and(|until| until.group() != &watcher.group) {
+        if until.group() != &watcher.group {
             return;
         }
         let (group, former) = (watcher.group.clone(), watcher.cursor.take());
-        let mark = until.as_ref().and_then(Cursor::mark);
-        watcher.cursor = until;
+        let mark = until.mark();
+        watcher.cursor = Some(until);
         self.with(&group, |watched| {
             remove_mark(&mut watched.marks, former.as_ref(), tag);
             watched.marks.extend(mark.map(|mark| (mark, tag)));
@@ -228,7 +228,7 @@ mod tests {
         /// of more.
         fn take(&mut self, tag: u64, max: usize) -> (Option<usize>, Vec<u64>) {
             let part = self.watchers.difference(tag).unwrap().part(max);
-            self.watchers.advance(tag, Some(part.cursor));
+            self.watchers.advance(tag, part.cursor);
             let notified = self.watchers.update(&self.group, self.replica.state().unindexed());
             (part.events.map(|events| events.len()), notified)
         }
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(idle.take(1, usize::MAX).0, Some(100));
         // A cursor of another group is ignored.
         let stray = idle.watchers.difference(2).unwrap().skip().cursor;
-        idle.watchers.advance(1, Some(stray));
+        idle.watchers.advance(1, stray);
         assert_eq!(idle.watchers.difference(1).unwrap().part(9).events, Some(vec![]));
     }
 }
