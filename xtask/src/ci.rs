@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
-use crate::{deps, fuzz, mutants, net, port, sim, test, vectors};
+use crate::{deps, fuzz, mutants, mutations, net, port, sim, test, vectors};
 
 /// Result of a step.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,6 +52,9 @@ pub(crate) fn run(ws: &Workspace) -> TestCounts {
         step("mutants", "cargo xtask mutants", || Ok(Outcome::Ran(mutants::ci(ws)?))),
         step("sim", "cargo xtask sim", || Ok(Outcome::Ran(sim::ci(ws, false)?))),
         step("sim of nodes", "cargo xtask sim --node", || Ok(Outcome::Ran(sim::ci(ws, true)?))),
+        step("mutations", "cargo xtask mutations", || {
+            Ok(Outcome::Ran(mutations::run(ws, &mutations::Flags::default())?))
+        }),
         // The tests compare cases. This compares whole files, and finds files that no test writes.
         step("vectors", "cargo xtask vectors --check", || Ok(yes_or_no(vectors::run(ws, true)?))),
         step("port", "cargo xtask port", || {

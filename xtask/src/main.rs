@@ -15,6 +15,7 @@ mod fuzz;
 mod layers;
 mod lexer;
 mod mutants;
+mod mutations;
 mod net;
 mod port;
 mod sim;
@@ -79,6 +80,8 @@ enum Task {
     },
     /// Mutation testing: change the program in small ways and check that a test fails
     Mutants(mutants::Flags),
+    /// Build with named, deliberate bugs, and check that each is found
+    Mutations(mutations::Flags),
     /// Regenerate the vector files with the tests that own them
     Vectors {
         /// Write to a scratch folder, and compare with the committed files
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Task::Sim { args } => unchanged(Workspace::open(false).and_then(|ws| sim::run(&ws, &args))),
         Task::Net { args } => unchanged(Workspace::open(false).and_then(|ws| net::run(&ws, &args))),
         Task::Mutants(flags) => counted(Workspace::open(false).and_then(|ws| mutants::run(&ws, &flags))),
+        Task::Mutations(flags) => counted(Workspace::open(false).and_then(|ws| mutations::run(&ws, &flags))),
         Task::Layers => plain(Workspace::open(false).map(|ws| layers::run(&ws))),
         Task::Tidy { lower } => plain(Workspace::open(false).and_then(|ws| tidy::run(&ws, lower))),
         Task::Deps => plain(Workspace::open(false).and_then(|ws| deps::run(&ws))),

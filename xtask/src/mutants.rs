@@ -5,16 +5,16 @@
 //! schemata, Untch, Offutt and Harrold 1993). Then, for each mutant, the tests that reach its place
 //! run with that mutant active. `find` finds mutants, `build` builds them, `run` runs tests.
 
-mod build;
+pub(crate) mod build;
 mod expected;
-mod find;
+pub(crate) mod find;
 mod markers;
 mod mutant;
 mod operators;
 mod report;
-mod run;
-mod splice;
-mod tree;
+pub(crate) mod run;
+pub(crate) mod splice;
+pub(crate) mod tree;
 mod values;
 
 use std::collections::BTreeSet;

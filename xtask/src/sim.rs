@@ -6,17 +6,25 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::counting_program;
 use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
+use crate::{counting_program, mutations};
 
 /// The flag that selects worlds of whole nodes instead of broadcasters.
 const NODE: &str = "--node";
 
+/// The flag that selects a mutation to run with, and by it the simulator.
+const MUTATION: &str = "--mutation";
+
 /// Runs the simulator and returns its exit code.
 pub(crate) fn run(ws: &Workspace, args: &[String]) -> Result<u8> {
+    if let Some(at) = args.iter().position(|arg| arg == MUTATION) {
+        let name = args.get(at + 1).with_context(|| format!("{MUTATION} needs a name"))?;
+        let others = args.iter().enumerate().filter(|(i, arg)| ![at, at + 1].contains(i) && *arg != NODE);
+        return mutations::simulate(ws, name, &others.map(|(_, arg)| arg).collect::<Vec<_>>());
+    }
     let mut command = simulator(ws, args);
     if args.iter().any(|arg| arg == "--campaign") {
         command.args(["--commit", &commit(ws)]);
@@ -24,7 +32,7 @@ pub(crate) fn run(ws: &Workspace, args: &[String]) -> Result<u8> {
     counting_program::exit_code(&mut command)
 }
 
-/// The CI step: some seeds, every scenario once, the planted bugs.
+/// The CI step: some seeds, every scenario, the metrics.
 pub(crate) fn ci(ws: &Workspace, whole_nodes: bool) -> Result<TestCounts> {
     let args = if whole_nodes { vec![NODE.to_owned()] } else { Vec::new() };
     counting_program::counts(&mut simulator(ws, &args))

@@ -110,7 +110,7 @@ fn run_one<S: Suite>(suite: &S, (scenario, seed): (&str, u64), lines: usize) -> 
     match run.outcome {
         Ok(()) => 0,
         Err(violation) => {
-            println!("{violation}\n{replay}");
+            println!("{violation}\nfound by {}\n{replay}", violation.checker);
             violation.kind.exit_code()
         }
     }

@@ -21,7 +21,7 @@ use crate::workspace::Workspace;
 const MAX_ROUNDS: usize = 12;
 
 /// The module that decides which mutant is active; it is appended to the crate root.
-const SWITCH: &str = include_str!("switch.rs.txt");
+pub(crate) const SWITCH: &str = include_str!("switch.rs.txt");
 
 /// The built tests, with the mutants in them.
 #[derive(Debug)]

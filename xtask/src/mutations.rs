@@ -1,0 +1,195 @@
+//! `cargo xtask mutations`: named, deliberate bugs, each of which its run of a simulator, or its
+//! test, must find.
+//!
+//! The tables in `mutations/` define them; the product has none of them. One copy of the workspace
+//! is built with all of them, each behind a run-time switch. `table` reads the tables, `place` finds
+//! the code that a mutation changes, `schemata` changes it, `build` builds the copy, `run` runs it.
+
+mod build;
+mod place;
+mod run;
+mod schemata;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::counting_program;
+use crate::mutants::run::in_parallel;
+use crate::test_counts::TestCounts;
+use crate::workspace::Workspace;
+use build::MutatedTree;
+use run::{ACTIVE, Outcome, judge};
+use table::{FoundBy, Mutation, Simulator};
+
+/// Number of seeds in which `--search` looks for a mutation.
+const SEARCH_SEEDS: u64 = 200;
+
+/// Flags of `cargo xtask mutations`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Flags {
+    /// Only mutations whose names contain this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Print the first seed of the scenario that finds each mutation, for its row
+    #[arg(long)]
+    search: bool,
+    /// With `--search`: another scenario than that of the row
+    #[arg(long, requires = "search")]
+    scenario: Option<String>,
+    /// Print the names and what finds them, and run nothing
+    #[arg(long)]
+    list: bool,
+}
+
+/// The programs with all mutations.
+struct Programs {
+    folder: PathBuf,
+    simulators: BTreeMap<Simulator, PathBuf>,
+    tests: BTreeMap<String, PathBuf>,
+}
+
+/// Runs what finds the mutations. Fails if a mutation is not found as its row says.
+pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
+    let all = table::read(ws.root())?;
+    let wanted = |mutation: &&Mutation| flags.only.as_ref().is_none_or(|text| mutation.name.contains(text));
+    let chosen: Vec<&Mutation> = all.iter().filter(wanted).collect();
+    if chosen.is_empty() {
+        bail!("no mutation has such a name");
+    }
+    if flags.list {
+        for mutation in &chosen {
+            println!("{:<28} {}\n    {}", mutation.name, what_finds(&mutation.found_by), mutation.about);
+        }
+        return Ok(TestCounts::default());
+    }
+    let tree = MutatedTree::make(ws, &all)?;
+    let (simulators, tests) = (tree.simulators(&chosen)?, tree.tests(&chosen)?);
+    let programs = Programs { folder: tree.folder().to_owned(), simulators, tests };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let verdicts = in_parallel(&chosen, workers, |_, mutation| {
+        let start = Instant::now();
+        let verdict = if flags.search {
+            search(&programs, mutation, flags.scenario.as_deref())
+        } else {
+            find(&programs, mutation)
+        };
+        let verdict = verdict.unwrap_or_else(|error| Err(format!("{error:#}")));
+        let (Ok(shown) | Err(shown)) = &verdict;
+        println!("{:<28} {shown}, {:.1} s", mutation.name, start.elapsed().as_secs_f64());
+        verdict.is_ok()
+    });
+    let passed = verdicts.iter().filter(|good| **good).count() as u64;
+    Ok(TestCounts { passed, failed: verdicts.len() as u64 - passed, skipped: 0 })
+}
+
+/// Runs a simulator with a mutation and the given arguments, and returns its exit code.
+pub(crate) fn simulate(ws: &Workspace, name: &str, args: &[&String]) -> Result<u8> {
+    let all = table::read(ws.root())?;
+    let mutation = all.iter().find(|mutation| mutation.name == name);
+    let mutation = mutation.with_context(|| format!("no mutation `{name}`: cargo xtask mutations --list"))?;
+    let FoundBy::Run { simulator, .. } = mutation.found_by else {
+        bail!("a test finds `{name}`, not a simulator: cargo xtask mutations --only {name}");
+    };
+    let simulators = MutatedTree::make(ws, &all)?.simulators(&[mutation])?;
+    let program = simulators.get(&simulator).context("the simulator was not built")?;
+    counting_program::exit_code(Command::new(program).args(args).env(ACTIVE, mutation.number.to_string()))
+}
+
+/// What finds a mutation, as a line.
+fn what_finds(found_by: &FoundBy) -> String {
+    match found_by {
+        FoundBy::Run { scenario, seed, checker, .. } => format!("{scenario}, seed {seed}: {checker}"),
+        FoundBy::Test { test, .. } => test.clone(),
+    }
+}
+
+/// Runs what must find a mutation, without and with it. The outer error is one of this tool.
+fn find(programs: &Programs, mutation: &Mutation) -> Result<Result<String, String>> {
+    let outcome = |number| programs.outcome(&mutation.found_by, number);
+    let expected = match &mutation.found_by {
+        FoundBy::Run { checker, .. } => checker,
+        FoundBy::Test { test, .. } => test,
+    };
+    let verdict = judge(&outcome(0)?, &outcome(mutation.number)?, expected);
+    let row = what_finds(&mutation.found_by);
+    Ok(match verdict {
+        Ok(()) => Ok(format!("found: {row}")),
+        Err(why) => {
+            let again = replay(mutation);
+            Err(format!(
+                "FAILED: {row}: {why}; to repeat it: {again}; to search a new row: cargo xtask mutations --search --only {}",
+                mutation.name
+            ))
+        }
+    })
+}
+
+/// The command that runs with a mutation what must find it.
+fn replay(mutation: &Mutation) -> String {
+    let name = &mutation.name;
+    match &mutation.found_by {
+        FoundBy::Run { scenario, seed, .. } => {
+            format!("cargo xtask sim --mutation {name} --scenario {scenario} --seed {seed}")
+        }
+        FoundBy::Test { .. } => format!("cargo xtask mutations --only {name}"),
+    }
+}
+
+/// The first seed of a scenario that finds a mutation and passes without it, as lines of the row.
+fn search(programs: &Programs, mutation: &Mutation, other: Option<&str>) -> Result<Result<String, String>> {
+    let FoundBy::Run { simulator, scenario, .. } = &mutation.found_by else {
+        return find(programs, mutation);
+    };
+    let scenario = other.unwrap_or(scenario);
+    for seed in 0..SEARCH_SEEDS {
+        let row = FoundBy::Run {
+            simulator: *simulator,
+            scenario: scenario.to_owned(),
+            seed,
+            checker: String::new(),
+        };
+        if let Outcome::FailedBy(checker) = programs.outcome(&row, mutation.number)?
+            && programs.outcome(&row, 0)? == Outcome::Passed
+        {
+            return Ok(Ok(format!("\nscenario = \"{scenario}\"\nseed = {seed}\nchecker = \"{checker}\"\n")));
+        }
+    }
+    Ok(Err(format!("was not found in {SEARCH_SEEDS} seeds of {scenario}")))
+}
+
+impl Programs {
+    /// The outcome of a run with a mutation; 0 is none.
+    fn outcome(&self, what: &FoundBy, mutation: u32) -> Result<Outcome> {
+        match what {
+            FoundBy::Run { simulator, scenario, seed, .. } => {
+                let program = self.simulators.get(simulator).context("the simulator was not built")?;
+                run::simulate(program, scenario, *seed, mutation)
+            }
+            FoundBy::Test { package, test } => {
+                let program = self.tests.get(package).context("the tests were not built")?;
+                run::test(program, &self.folder.join(package), test, mutation)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mutation whose place is gone is an error, long before it is built.
+    #[test]
+    fn every_mutation_has_its_places() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let all = table::read(&root).expect("the tables are readable");
+        if let Err(error) = schemata::apply(&root, &all) {
+            panic!("{error:#}");
+        }
+    }
+}

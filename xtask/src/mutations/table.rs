@@ -1,0 +1,229 @@
+//! Table of the mutations: reads the files in `mutations/`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+/// The folder of the tables.
+pub(super) const FOLDER: &str = "mutations";
+
+/// A named, deliberate bug, and what finds it.
+#[derive(Debug)]
+pub(crate) struct Mutation {
+    pub(crate) name: String,
+    /// The bug in one sentence.
+    pub(crate) about: String,
+    pub(crate) found_by: FoundBy,
+    pub(crate) edits: Vec<Edit>,
+    /// The table that has it, relative to the root.
+    pub(crate) table: String,
+    /// Number of its switch, from 1.
+    pub(crate) number: u32,
+}
+
+/// What finds a mutation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FoundBy {
+    /// A run of a simulator.
+    Run { simulator: Simulator, scenario: String, seed: u64, checker: String },
+    /// A test in the library of a crate, by its full name.
+    Test { package: String, test: String },
+}
+
+/// A program that simulates clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Simulator {
+    GmSim,
+    GmNodeSim,
+}
+
+impl Simulator {
+    /// The package, and the name of its program.
+    pub(crate) const fn package(self) -> &'static str {
+        match self {
+            Simulator::GmSim => "gm-sim",
+            Simulator::GmNodeSim => "gm-node-sim",
+        }
+    }
+}
+
+/// A change of one place of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Edit {
+    /// Path relative to the root.
+    pub(crate) file: String,
+    /// Name of the function that has the place; without it, the place is the only one in the file.
+    pub(crate) function: Option<String>,
+    pub(crate) change: Change,
+}
+
+/// How an edit changes a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Other code instead of an expression or of whole statements.
+    Replace { find: String, replace: String },
+    /// Statements before the statement that begins like this.
+    Insert { before: String, insert: String },
+}
+
+impl Change {
+    /// The code in the product by which the place is found.
+    pub(crate) fn anchor(&self) -> &str {
+        match self {
+            Change::Replace { find, .. } => find,
+            Change::Insert { before, .. } => before,
+        }
+    }
+
+    /// The code of the mutation.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Change::Replace { replace, .. } => replace,
+            Change::Insert { insert, .. } => insert,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TableFile {
+    simulator: Option<Simulator>,
+    tests: Option<String>,
+    mutation: Vec<MutationRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MutationRow {
+    name: String,
+    about: String,
+    scenario: Option<String>,
+    seed: Option<u64>,
+    checker: Option<String>,
+    test: Option<String>,
+    edit: Vec<EditRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EditRow {
+    file: String,
+    function: Option<String>,
+    find: Option<String>,
+    replace: Option<String>,
+    before: Option<String>,
+    insert: Option<String>,
+}
+
+/// Reads all tables, in the order of their names.
+pub(crate) fn read(root: &Path) -> Result<Vec<Mutation>> {
+    let folder = root.join(FOLDER);
+    let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry?.file_name().into_string().ok().filter(|name| name.ends_with(".toml")));
+    }
+    names.sort();
+    let mut all = Vec::new();
+    for name in names {
+        let text = fs::read_to_string(folder.join(&name))?;
+        let table = format!("{FOLDER}/{name}");
+        all.extend(parse(&table, &text).with_context(|| format!("in {table}"))?);
+    }
+    let mut known = BTreeSet::new();
+    for (number, mutation) in (1..).zip(&mut all) {
+        mutation.number = number;
+        if !known.insert(mutation.name.clone()) {
+            bail!("two mutations have the name `{}`", mutation.name);
+        }
+    }
+    Ok(all)
+}
+
+/// Parses the text of a table.
+fn parse(table: &str, text: &str) -> Result<Vec<Mutation>> {
+    let file: TableFile = toml::from_str(text)?;
+    let mut mutations = Vec::new();
+    for row in file.mutation {
+        let found_by = found_by(file.simulator, file.tests.as_deref(), &row)
+            .with_context(|| format!("mutation `{}`", row.name))?;
+        let MutationRow { name, about, edit, .. } = row;
+        if edit.is_empty() {
+            bail!("mutation `{name}` has no edit");
+        }
+        let edits = edit.into_iter().map(edit_of).collect::<Result<_>>();
+        let edits = edits.with_context(|| format!("mutation `{name}`"))?;
+        mutations.push(Mutation { name, about, found_by, edits, table: table.to_owned(), number: 0 });
+    }
+    Ok(mutations)
+}
+
+fn found_by(simulator: Option<Simulator>, tests: Option<&str>, row: &MutationRow) -> Result<FoundBy> {
+    let row = (&row.scenario, row.seed, &row.checker, &row.test);
+    match (simulator, tests, row) {
+        (Some(simulator), None, (Some(scenario), Some(seed), Some(checker), None)) => {
+            let (scenario, checker) = (scenario.clone(), checker.clone());
+            Ok(FoundBy::Run { simulator, scenario, seed, checker })
+        }
+        (None, Some(package), (None, None, None, Some(test))) => {
+            Ok(FoundBy::Test { package: package.to_owned(), test: test.clone() })
+        }
+        _ => bail!(
+            "a table with `simulator` needs `scenario`, `seed` and `checker` in each row, and one with `tests` needs `test`"
+        ),
+    }
+}
+
+fn edit_of(row: EditRow) -> Result<Edit> {
+    let EditRow { file, function, find, replace, before, insert } = row;
+    let change = match (find, replace, before, insert) {
+        (Some(find), Some(replace), None, None) => Change::Replace { find, replace },
+        (None, None, Some(before), Some(insert)) => Change::Insert { before, insert },
+        _ => bail!("an edit of {file} needs `find` and `replace`, or `before` and `insert`"),
+    };
+    Ok(Edit { file, function, change })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &str = "[[mutation]]\nname = \"a\"\nabout = \"A.\"\n";
+    const RUN: &str = "scenario = \"calm\"\nseed = 3\nchecker = \"acks\"\n";
+    const EDIT: &str = "[[mutation.edit]]\nfile = \"a.rs\"\nfind = \"x\"\nreplace = \"y\"\n";
+
+    fn parsed(parts: &[&str]) -> Result<Vec<Mutation>> {
+        parse("mutations/a.toml", &parts.concat())
+    }
+
+    #[test]
+    fn a_row_names_what_finds_it() {
+        let of_run = parsed(&["simulator = \"gm-sim\"\n", ROW, RUN, EDIT]).expect("a row of a run");
+        let (scenario, checker) = ("calm".to_owned(), "acks".to_owned());
+        let run = FoundBy::Run { simulator: Simulator::GmSim, scenario, seed: 3, checker };
+        assert_eq!(of_run[0].found_by, run);
+        let of_test = parsed(&["tests = \"gm-a\"\n", ROW, "test = \"t\"\n", EDIT]).expect("a row of a test");
+        let test = FoundBy::Test { package: "gm-a".to_owned(), test: "t".to_owned() };
+        assert_eq!(of_test[0].found_by, test);
+    }
+
+    #[test]
+    fn an_incomplete_row_is_an_error() {
+        for parts in [
+            &["simulator = \"gm-sim\"\n", ROW, "test = \"t\"\n", EDIT][..],
+            &["tests = \"gm-a\"\n", ROW, RUN, EDIT],
+            &[ROW, RUN, EDIT],
+            &["simulator = \"gm-sim\"\n", ROW, "scenario = \"calm\"\nseed = 3\n", EDIT],
+            &["simulator = \"gm-sim\"\n", ROW, RUN],
+            &["simulator = \"gm-sim\"\n", ROW, RUN, EDIT, "before = \"z\"\n"],
+            &["simulator = \"gm-sim\"\n", ROW, RUN, EDIT, "comment = \"z\"\n"],
+            &["simulator = \"gm-other\"\n", ROW, RUN, EDIT],
+        ] {
+            assert!(parsed(parts).is_err(), "{parts:?}");
+        }
+    }
+}
