@@ -9,3 +9,4 @@ pub mod run;
 pub mod scenario;
 pub mod script;
 pub mod suite;
+pub mod tap;

@@ -6,10 +6,9 @@
 //! text with current transcripts.
 //!
 //! Reading order: `script/command.rs`, `script/transcript.rs` (lines of the transcript),
-//! `script/decoder.rs` (opens frames), `script/names.rs`.
+//! `script/names.rs`.
 
 mod command;
-mod decoder;
 mod names;
 mod transcript;
 

@@ -6,11 +6,10 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use gm_broadcast::{BroadcastEvent, ConnectionId, DialFailure, Input};
-use gm_codec::Channel;
 
-use super::decoder::{DecodedBytes, FrameReader};
 use super::names::NodeNames;
-use crate::broadcast::node::SimBroadcaster;
+use crate::broadcast::node::{SimBroadcaster, codec};
+use crate::broadcast::tap::FrameTap;
 use crate::checker::{Checker, Violation};
 use crate::node::NodeIndex;
 use crate::observation::{Observation, ObservationContext, TrafficKind};
@@ -19,7 +18,7 @@ use crate::observation::{Observation, ObservationContext, TrafficKind};
 #[derive(Debug)]
 pub(super) struct Transcript {
     names: NodeNames,
-    decoder: Option<FrameReader>,
+    tap: FrameTap,
     lines: String,
     /// Peer of each connection.
     peers: BTreeMap<(NodeIndex, ConnectionId), NodeIndex>,
@@ -30,7 +29,7 @@ impl Transcript {
         let peers = BTreeMap::new();
         Rc::new(RefCell::new(Transcript {
             names,
-            decoder: FrameReader::new().ok(),
+            tap: FrameTap::new(codec(None)),
             lines: String::new(),
             peers,
         }))
@@ -62,17 +61,16 @@ impl Transcript {
         link: Option<ConnectionId>,
         bytes: &[u8],
     ) {
-        let Some(decoder) = &mut self.decoder else { return };
-        let decoded = match (flow, to, link) {
+        let frames = match (flow, to, link) {
             (TrafficKind::Stream, Some(to), Some(link)) => {
                 self.peers.insert((context.node, link), to);
-                decoder.stream(context.node, to, link, bytes)
+                self.tap.stream(context.node, Some(to), link, bytes)
             }
-            (TrafficKind::Stream, ..) => DecodedBytes::Unreadable,
-            (TrafficKind::Datagram, Some(to), _) => {
-                decoder.datagram(bytes, Channel::DatagramTo(self.names.id(to)))
+            (TrafficKind::Stream, ..) => None,
+            (TrafficKind::Multicast | TrafficKind::Datagram, to, _) => {
+                let to = to.map(|to| (to, self.names.id(to)));
+                self.tap.datagram(context.node, to, bytes).map(|frame| vec![frame])
             }
-            _ => decoder.datagram(bytes, Channel::Datagram),
         };
         let to = to.map_or("?", |to| self.names.name(to));
         let arrow = match flow {
@@ -80,15 +78,15 @@ impl Transcript {
             TrafficKind::Datagram => format!("~> {to}"),
             TrafficKind::Stream => format!("-> {to}"),
         };
-        match decoded {
-            DecodedBytes::Opening => {}
-            DecodedBytes::Payload(payload) => {
-                let text = format!("{arrow}: {}", self.names.payload(&payload));
-                self.push_event(context, &text);
+        match frames {
+            // A long frame may be preceded by a header-only one.
+            Some(mut frames) => {
+                if let Some(frame) = frames.pop() {
+                    let text = format!("{arrow}: {}", self.names.payload(&frame.payload));
+                    self.push_event(context, &text);
+                }
             }
-            DecodedBytes::Unreadable => {
-                self.push_event(context, &format!("{arrow}: {} unreadable bytes", bytes.len()))
-            }
+            None => self.push_event(context, &format!("{arrow}: {} unreadable bytes", bytes.len())),
         }
     }
 
@@ -135,6 +133,7 @@ impl Checker<SimBroadcaster> for Transcript {
         context: ObservationContext,
         seen: &Observation<'_, SimBroadcaster>,
     ) -> Result<(), Violation> {
+        self.tap.observe(context.node, seen);
         match seen {
             Observation::Sent { flow, to, link, bytes, .. } => self.sent(context, *flow, *to, *link, bytes),
             Observation::Dialled { to, .. } => {
@@ -166,12 +165,7 @@ impl Checker<SimBroadcaster> for Transcript {
             Observation::Lost { flow: TrafficKind::Datagram, .. } => {
                 self.push_event(context, "loses a datagram")
             }
-            Observation::Ended => {
-                self.push_event(context, "dies");
-                if let Some(decoder) = &mut self.decoder {
-                    decoder.ended(context.node);
-                }
-            }
+            Observation::Ended => self.push_event(context, "dies"),
             _ => {}
         }
         Ok(())
