@@ -50,7 +50,7 @@ pub struct BroadcasterConfig {
 pub struct BroadcasterLimits {
     /// Peers that are remembered besides the directory; beyond it, the unconnected peer that was
     /// silent longest is forgotten. Default 100,000. Below the size of the cluster, broadcasts miss
-    /// nodes.
+    /// nodes; not above `connections`, it does not hold, because a connected peer is not forgotten.
     pub peers: usize,
     /// Seeds, configured and added later; beyond it, further ones are dropped and counted. Default
     /// 1,024.

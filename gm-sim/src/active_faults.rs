@@ -140,6 +140,8 @@ pub enum Effect {
     Reset(u32),
     /// Delivers bytes in several pieces, with this probability in parts per million.
     Chunk(u32),
+    /// Delivers bytes in pieces of at most this length.
+    Pieces(usize),
     /// Limits the receiver's reads of each connection to this number of bytes per second.
     SlowReader(u64),
 }

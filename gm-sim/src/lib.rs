@@ -113,4 +113,4 @@ pub use observation::{Observation, ObservationContext, Traffic, TrafficKind, Tra
 pub use schedule::{Schedule, ScheduleBounds};
 pub use suite::{MetricsPage, Suite, SuiteResult, SuiteRun, SuiteSettings, main};
 pub use trace::{Trace, WordHasher};
-pub use world::{Action, Attack, Run, World, derive_seed};
+pub use world::{Action, Attack, DatagramCopy, DatagramFilter, Run, World, derive_seed};

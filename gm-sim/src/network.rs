@@ -70,6 +70,8 @@ pub struct Network {
     pub wan: PathProfile,
     /// Maximum length of a datagram in bytes; longer ones are lost.
     pub mtu: usize,
+    /// Whether a node receives its own multicasts too, as sockets with `IP_MULTICAST_LOOP` do.
+    pub multicast_loops: bool,
     /// Maximum number of datagram bytes that wait for a paused process; further datagrams are lost.
     pub udp_buffer: usize,
     /// Behaviour of connections.
@@ -85,6 +87,7 @@ impl Network {
             lan: PathProfile::new(classes.lan),
             wan: PathProfile::new(classes.wan),
             mtu: 65_507,
+            multicast_loops: false,
             udp_buffer: 212_992,
             tcp: TcpModel {
                 window: 256 << 10,

@@ -1,9 +1,10 @@
 //! A simulated cluster: machines, the network between them, and one queue of events.
 //!
-//! Reading order: this file; `world/drive.rs` (input to a machine, and its outputs),
-//! `world/udp.rs`; for connections `world/dial.rs`, `world/tcp.rs`, `world/read.rs`,
-//! `world/close.rs` and `world/segment.rs` (segments between the ends); `world/lifecycle.rs` (nodes
-//! die and return), `world/action.rs`, `world/outsider.rs`, `world/summary.rs`.
+//! Reading order: this file; `world/topology.rs` (locations of nodes), `world/drive.rs` (input to a
+//! machine, and its outputs), `world/udp.rs`; for connections `world/dial.rs`, `world/tcp.rs`,
+//! `world/read.rs`, `world/close.rs` and `world/segment.rs` (segments between the ends);
+//! `world/lifecycle.rs` (nodes die and return), `world/action.rs`, `world/outsider.rs`,
+//! `world/summary.rs`.
 
 mod action;
 mod close;
@@ -15,6 +16,7 @@ mod read;
 mod segment;
 mod summary;
 mod tcp;
+mod topology;
 mod udp;
 
 use std::fmt;
@@ -27,8 +29,9 @@ use gm_clock::NetId;
 pub use action::Action;
 pub use outsider::Attack;
 pub use summary::Run;
+pub use udp::{DatagramCopy, DatagramFilter};
 
-use crate::active_faults::{ActiveFaults, PathEnds};
+use crate::active_faults::ActiveFaults;
 use crate::checker::{Checker, Violation};
 use crate::conn::{ConnKey, ConnTable};
 use crate::fault::{FaultClass, FaultCounts};
@@ -52,6 +55,7 @@ pub struct World<M: Machine> {
     by_island: Vec<(u32, NodeIndex)>,
     network: Network,
     active_faults: ActiveFaults,
+    datagram_filter: Option<DatagramFilter>,
     conns: ConnTable,
     factory: Box<dyn FnMut(&StartContext) -> M>,
     seed: u64,
@@ -103,6 +107,7 @@ impl<M: Machine> World<M> {
             by_island: Vec::new(),
             network,
             active_faults: ActiveFaults::default(),
+            datagram_filter: None,
             conns: ConnTable::default(),
             factory: Box::new(factory),
             seed,
@@ -118,10 +123,7 @@ impl<M: Machine> World<M> {
             events: 0,
             repeated_wakes: (Time::ZERO, NodeIndex(0), 0),
         };
-        world.by_id = world.indices().map(|node| (locations[node.index()].id, node)).collect();
-        world.by_id.sort_unstable();
-        world.by_island = world.indices().map(|node| (locations[node.index()].island, node)).collect();
-        world.by_island.sort_unstable();
+        world.index_locations();
         world
     }
 
@@ -193,28 +195,10 @@ impl<M: Machine> World<M> {
         self.now
     }
 
-    /// Every node, in order.
-    pub fn indices(&self) -> impl Iterator<Item = NodeIndex> + use<M> {
-        (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeIndex)
-    }
-
     /// A node's machine, while its process lives.
     #[must_use]
     pub fn machine(&self, node: NodeIndex) -> Option<&M> {
         self.nodes.get(node.index())?.machine.as_ref()
-    }
-
-    /// Location of a node, if it exists.
-    #[must_use]
-    pub fn location(&self, node: NodeIndex) -> Option<&Location> {
-        self.nodes.get(node.index()).map(|node| &node.location)
-    }
-
-    /// The node that is reached at this address.
-    #[must_use]
-    pub fn find(&self, id: NetId) -> Option<NodeIndex> {
-        let at = self.by_id.partition_point(|(other, _)| *other < id);
-        self.by_id.get(at).filter(|(other, _)| *other == id).map(|(_, node)| *node)
     }
 
     /// Number of connections that are open at one end at least.
@@ -227,10 +211,6 @@ impl<M: Machine> World<M> {
     #[must_use]
     pub const fn violation(&self) -> Option<&Violation> {
         self.violation.as_ref()
-    }
-
-    fn path_ends(&self, from: NodeIndex, to: NodeIndex) -> PathEnds<'_> {
-        PathEnds { from, from_location: self.location(from), to, to_location: self.location(to) }
     }
 
     fn observe(&mut self, node: NodeIndex, seen: &Observation<'_, M>) {

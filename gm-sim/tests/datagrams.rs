@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gm_broadcast::{Input, Output, Time, Via};
 use gm_sim::{
-    Action, Attack, Effect, Fault, FaultClass, NodeIndex, Nodes, Rates, Scope, StartContext, TrafficKind,
-    World,
+    Action, Attack, ByteConservation, Effect, Fault, FaultClass, Location, Network, NodeIndex, Nodes, Rates,
+    Scope, StartContext, TrafficKind, World,
 };
 use toys::{MS, Orders, Probe, ProbeCommand, at, id, locations, plain, probes};
 
@@ -198,4 +198,59 @@ fn commands_run_when_due_and_ids_find_nodes() {
     assert_eq!(world.probe(2).log.first().map(|(at, _)| *at), Some(at(60)));
     assert_eq!((world.find(id(3)), world.find(id(4))), (Some(NodeIndex(3)), None));
     assert!(world.machine(NodeIndex(3)).is_none());
+}
+
+/// Multicasts follow a node to its island; with loops, the sender receives its own.
+#[test]
+fn a_moved_and_an_added_node_get_their_islands_multicasts() {
+    let network = Network { multicast_loops: true, ..plain() };
+    let mut world = World::new(1, network, &locations(3, 1), Probe::new);
+    world.add_checker(ByteConservation::new());
+    let added = world.add_node(Location { id: id(3), island: 0, site: 0 });
+    assert_eq!((added, world.find(id(3))), (NodeIndex(3), Some(added)));
+    world.start_all();
+    world.move_to_island(NodeIndex(2), 0);
+    world.order(0, Output::Multicast(vec![1]));
+    world.run_until(at(10));
+    let logs = (0..4).map(|node| world.probe(node).log.len()).collect::<Vec<_>>();
+    assert_eq!(logs, [1, 0, 1, 1]);
+    assert_eq!(world.finish().outcome, Ok(()));
+}
+
+#[test]
+fn a_filter_loses_the_copies_that_it_selects() {
+    let mut world = probes(3, 3, plain());
+    world.add_checker(ByteConservation::new());
+    world.set_datagram_filter(Some(Box::new(|copy| {
+        (copy.from, copy.to, copy.via, copy.bytes) == (NodeIndex(0), NodeIndex(2), Via::Multicast, &[1])
+    })));
+    for bytes in [vec![1], vec![2]] {
+        world.order(0, Output::Multicast(bytes));
+    }
+    world.order(0, datagram(2, &[1]));
+    world.run_until(at(10));
+    assert_eq!((world.probe(1).log.len(), world.probe(2).log.len()), (2, 2));
+    assert_eq!(world.tally().get(FaultClass::Loss), 1);
+    world.set_datagram_filter(None);
+    world.order(0, Output::Multicast(vec![1]));
+    world.run_until(at(20));
+    assert_eq!((world.probe(2).log.len(), world.finish().outcome), (3, Ok(())));
+}
+
+/// Injected inputs reach the machine although the network has no such connection; while the node is
+/// paused, they wait.
+#[test]
+fn injected_inputs_need_no_connection() {
+    let mut world = probes(1, 1, plain());
+    world.add_checker(ByteConservation::new());
+    let link = gm_broadcast::ConnectionId::accepted(77);
+    let bytes = || Input::ConnectionBytes { link, bytes: vec![1, 2] };
+    world.inject(NodeIndex(0), bytes());
+    assert_eq!(world.probe(0).bytes(link), [1, 2]);
+    world.apply(Action::Pause(NodeIndex(0)));
+    world.inject(NodeIndex(0), Input::Entropy([9; 32]));
+    assert_eq!(world.probe(0).log.len(), 1);
+    world.apply(Action::Resume(NodeIndex(0)));
+    assert_eq!(world.probe(0).log.len(), 2);
+    assert_eq!(world.finish().outcome, Ok(()));
 }

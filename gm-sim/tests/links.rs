@@ -89,6 +89,23 @@ fn bytes_keep_their_order_and_the_window_limits_the_sender() {
 }
 
 #[test]
+fn bytes_arrive_in_pieces_of_at_most_the_given_length() {
+    let mut world = probes(2, 2, plain());
+    world.apply(Action::BeginFault(fault(FaultClass::Chunking, Effect::Pieces(3)), at(100_000)));
+    world.order(0, dial(1));
+    world.run_until(at(100));
+    world.order(0, send(DIALLED, text(10)));
+    world.order(0, send(DIALLED, text(3)));
+    world.run_until(at(200));
+    let lengths = world.probe(1).log.iter().filter_map(|(_, input)| match input {
+        Input::ConnectionBytes { bytes, .. } => Some(bytes.len()),
+        _ => None,
+    });
+    assert_eq!(lengths.collect::<Vec<_>>(), [3, 3, 3, 1, 3]);
+    assert_eq!((world.probe(0).sent(DIALLED), world.tally().get(FaultClass::Chunking)), (13, 1));
+}
+
+#[test]
 fn a_close_arrives_after_the_bytes_sent_before_it() {
     let mut network = plain();
     network.tcp.window = 1_000;

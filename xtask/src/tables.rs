@@ -53,7 +53,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer {
         name: "gm-broadcast",
         internal: &["gm-clock", "gm-data", "gm-codec"],
-        internal_dev: &[],
+        // For its conversations: simulations of a few broadcasters.
+        internal_dev: &["gm-sim"],
         // Its state machine is as pure as the crates below; its runtime is not.
         pure: None,
         tested: true,

@@ -4,7 +4,7 @@ use gm_broadcast::{AckPart, AckReport, BroadcastCommand, BroadcastRequest, Reque
 
 use crate::multicast::ACQUAINTED;
 use crate::net::Net;
-use crate::station::{broadcast_of, ms, node};
+use crate::station::{Decisions, broadcast_of, ms, node};
 use crate::trees::deep;
 
 pub(crate) fn with_acks(tag: u64, what: &str) -> BroadcastRequest {
@@ -49,7 +49,7 @@ fn all_of_seven_settle_delivered() {
     net.run(ms(5_000));
     assert_eq!(settled(&net, 5, 7), AckReport { delivered: 7, settled: true, ..AckReport::default() });
     for number in 0..8 {
-        let held = net.stations[number].node.broadcaster.limit_usage();
+        let held = net.broadcaster(number).limit_usage();
         let left = held.iter().filter(|(what, ..)| ["ack aggregations", "awaited contents"].contains(what));
         assert!(left.clone().all(|(_, held, _)| *held == 0), "{held:?}");
     }
@@ -66,7 +66,7 @@ fn without_targets_a_report_settles_at_once() {
 fn a_refused_dial_is_missing_by_name() {
     for down in 1..8 {
         let mut net = tree(8);
-        net.stations[down].down = true;
+        net.crash(down);
         net.broadcast(0, with_acks(5, "one is down"));
         net.run(ms(5_000));
         let expected = AckReport {
@@ -84,7 +84,7 @@ fn a_refused_dial_is_missing_by_name() {
 fn all_that_are_down_are_missing() {
     let mut net = tree(8);
     for down in 1..8 {
-        net.stations[down].down = true;
+        net.crash(down);
     }
     net.broadcast(0, with_acks(5, "all are down"));
     net.run(ms(5_000));
@@ -98,7 +98,7 @@ fn all_that_are_down_are_missing() {
 #[test]
 fn refused_acks_are_counted_apart() {
     let mut net = tree(8);
-    net.stations[3].node.handler.counts = false;
+    net.decide(3, Decisions { counts: false, ..Decisions::default() });
     net.broadcast(0, with_acks(5, "one does not count"));
     net.run(ms(5_000));
     assert_eq!(
@@ -110,7 +110,7 @@ fn refused_acks_are_counted_apart() {
 #[test]
 fn durable_waits_for_the_disk() {
     let mut net = tree(8);
-    net.stations[2].node.handler.stored = true;
+    net.decide(2, Decisions { stored: true, ..Decisions::default() });
     let id = net.broadcast(0, durable(5, 20_000));
     net.run(ms(1_000));
     let report = (*net.reports(0, 5).last().unwrap()).clone();
@@ -157,7 +157,7 @@ fn an_island_acknowledges_announcements() {
 fn an_island_without_multicast_acknowledges_too() {
     let mut net = Net::of(5, Some(1), |_| {});
     net.run(ACQUAINTED);
-    net.lose = Some(Box::new(|tapped, _| tapped.broadcast().is_some()));
+    net.lose(|tapped, _| tapped.broadcast().is_some());
     let id = net.broadcast(0, with_acks(5, "near"));
     net.run(ms(3_000));
     assert_eq!(settled(&net, 5, 4), AckReport { delivered: 4, settled: true, ..AckReport::default() });
@@ -167,7 +167,7 @@ fn an_island_without_multicast_acknowledges_too() {
 #[test]
 fn acks_beyond_the_limit_are_unknown_at_once() {
     let mut net = Net::of(2, None, |config| config.limits.ack_aggregations = 1);
-    net.stations[1].paused = true;
+    net.pause(1);
     net.broadcast(0, with_acks(5, "first"));
     net.broadcast(0, with_acks(6, "second"));
     let reports = net.reports(0, 6);
@@ -187,7 +187,7 @@ fn apart(net: &Net, tag: u64) -> Vec<AckPart> {
 fn a_settled_report_names_the_missing() {
     for down in 1..8 {
         let mut net = tree(8);
-        net.stations[down].down = true;
+        net.crash(down);
         net.broadcast(0, with_acks(5, "one is down"));
         net.run(ms(5_000));
         let missing = AckPart { nodes: vec![node(down)], missing: 1, ..AckPart::default() };
@@ -201,7 +201,7 @@ fn a_settled_report_names_the_missing() {
 #[test]
 fn a_host_that_refuses_repeatedly_is_marked_closed() {
     let mut net = tree(2);
-    net.stations[1].down = true;
+    net.crash(1);
     let closed = |net: &mut Net, tag| {
         net.broadcast(0, with_acks(tag, "ping"));
         net.run(ms(5_000));
@@ -210,11 +210,12 @@ fn a_host_that_refuses_repeatedly_is_marked_closed() {
     assert_eq!(closed(&mut net, 1), [false]);
     assert_eq!(closed(&mut net, 2), [false]);
     assert_eq!(closed(&mut net, 3), [true]);
-    net.stations[1].down = false;
+    net.start(1);
+    net.introduce();
     net.broadcast(1, broadcast_of("here I am"));
     net.run(ms(5_000));
     assert_eq!(closed(&mut net, 4), [false; 0]);
-    net.stations[1].down = true;
+    net.crash(1);
     net.command(0, BroadcastCommand::Close);
     net.run(ms(100));
     assert_eq!(closed(&mut net, 5), [false]);

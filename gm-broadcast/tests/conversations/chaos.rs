@@ -1,7 +1,7 @@
 //! Generated runs: whatever happens, no broadcast is delivered twice, reports are settled and never
 //! count too much, and without faults every target is reached.
 
-use gm_broadcast::{BroadcastCommand, BroadcastRequest, BroadcasterConfig, Input, RequestedAcks};
+use gm_broadcast::{BroadcastCommand, BroadcastRequest, Input, RequestedAcks};
 use proptest::prelude::*;
 
 use crate::net::Net;
@@ -42,13 +42,10 @@ fn any_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn stations(islands: &[Option<u32>], change: impl Fn(&mut BroadcasterConfig)) -> Net {
-    let mut net = Net::new(sealed);
+fn stations(islands: &[Option<u32>], latency: u64) -> Net {
+    let mut net = Net::with_latency(sealed, ms(latency));
     for island in islands {
-        net.add(*island, |config| {
-            config.path_costs = deep();
-            change(config);
-        });
+        net.add(*island, |config| config.path_costs = deep());
     }
     net.introduce();
     net
@@ -76,24 +73,23 @@ fn play(net: &mut Net, ops: &[Op]) -> Vec<(gm_codec::BroadcastId, usize, u64, bo
                 net.feed(number % count, Input::Entropy(seed));
             }
             Op::Close(number) => net.command(number % count, BroadcastCommand::Close),
-            Op::Gag(number) => net.stations[number % count].paused = true,
+            Op::Gag(number) => net.pause(number % count),
             Op::Ungag(number) => net.resume(number % count),
             Op::Move(number, island) => {
-                let at = &mut net.stations[number % count].island;
-                *at = at.map(|_| island);
+                if net.stations[number % count].island.is_some() {
+                    net.move_to(number % count, island);
+                }
             }
             Op::Lose(lose) => {
                 let mut calls = 0_u32;
-                net.lose = lose.then(|| -> crate::net::LossFilter {
-                    Box::new(move |_, _| {
-                        calls += 1;
-                        calls % 3 == 1
-                    })
+                net.lose(move |_, _| {
+                    calls += 1;
+                    lose && calls % 3 == 1
                 });
             }
         }
     }
-    net.lose = None;
+    net.lose_nothing();
     for number in 0..count {
         net.resume(number);
     }
@@ -110,8 +106,7 @@ proptest! {
         ops in prop::collection::vec(calm(), 1..16),
         latency in 0..40_u64,
     ) {
-        let mut net = stations(&islands, |_| {});
-        net.latency = ms(latency);
+        let mut net = stations(&islands, latency);
         let begun = play(&mut net, &ops);
         for (id, from, tag, receipts) in begun {
             for number in 0..islands.len() {
@@ -131,8 +126,7 @@ proptest! {
         ops in prop::collection::vec(any_op(), 1..24),
         latency in 0..40_u64,
     ) {
-        let mut net = stations(&islands, |_| {});
-        net.latency = ms(latency);
+        let mut net = stations(&islands, latency);
         let begun = play(&mut net, &ops);
         for (id, from, tag, receipts) in begun {
             let mut have = 0;
@@ -148,9 +142,9 @@ proptest! {
             }
             prop_assert!(!receipts || net.reports(from, tag).last().is_some_and(|report| report.settled));
         }
-        for (number, station) in net.stations.iter().enumerate() {
-            prop_assert!(!station.events.contains(&gm_broadcast::BroadcastEvent::IdentityClash));
-            for (what, held, _) in station.node.broadcaster.limit_usage() {
+        for number in 0..islands.len() {
+            prop_assert!(!net.stations[number].events.contains(&gm_broadcast::BroadcastEvent::IdentityClash));
+            for (what, held, _) in net.broadcaster(number).limit_usage() {
                 let ends = ["outbox", "in flight", "ack aggregations", "awaited contents"].contains(&what);
                 prop_assert!(!ends || held == 0, "{} {} at {}", held, what, number);
             }

@@ -2,12 +2,12 @@
 
 use gm_broadcast::{BroadcastEvent, Counter, Path};
 use gm_codec::{Body, PeerExchange};
+use gm_sim::{Effect, TrafficKind};
 
 use crate::acks::{settled, with_acks};
 use crate::multicast::ACQUAINTED;
 use crate::net::Net;
-use crate::station::{broadcast_of, ms, node};
-use crate::tap::Carrier;
+use crate::station::{Decisions, broadcast_of, ms, node};
 use crate::trees::deep;
 
 /// Letters that compression does not shorten much.
@@ -45,7 +45,7 @@ fn every_size_reaches_all_once() {
     // The reception changes were sent later.
     net.run(ACQUAINTED);
     for number in 0..net.stations.len() {
-        assert_eq!(net.stations[number].node.broadcaster.near().count(), net.stations.len() - 1);
+        assert_eq!(net.broadcaster(number).near().count(), net.stations.len() - 1);
         let id = net.broadcast(number, broadcast_of("short"));
         net.run(ms(1_000));
         let paths =
@@ -58,7 +58,7 @@ fn every_size_reaches_all_once() {
 fn a_handler_may_change_forwarded_content() {
     let mut net = Net::of(8, None, |config| config.path_costs = deep());
     for number in 1..8 {
-        net.stations[number].node.handler.adds = Some("+");
+        net.decide(number, Decisions { adds: Some("+"), ..Decisions::default() });
     }
     let id = net.broadcast(0, with_acks(5, "said"));
     net.run(ms(2_000));
@@ -106,10 +106,12 @@ fn an_invalid_payload_is_rejected() {
 #[test]
 fn connection_chunks_may_have_any_size() {
     let mut net = Net::of(3, None, |_| {});
-    net.single_bytes = true;
+    for (from, to) in [(0, 1), (1, 0), (0, 2), (2, 0)] {
+        net.begin((from, to), Effect::Pieces(1));
+    }
     let id = net.broadcast(0, broadcast_of("in crumbs"));
     net.run(ms(1_000));
     assert!((1..3).all(|number| net.got(number, id).len() == 1));
-    assert!(net.wire.iter().all(|tapped| tapped.carrier == Carrier::Link || tapped.broadcast().is_none()));
-    assert_eq!(net.stations[0].node.broadcaster.known(), [node(1), node(2)]);
+    assert!(net.wire.iter().all(|tapped| tapped.flow == TrafficKind::Stream || tapped.broadcast().is_none()));
+    assert_eq!(net.broadcaster(0).known(), [node(1), node(2)]);
 }

@@ -2,17 +2,16 @@
 //! every input; here they are reached.
 
 use gm_broadcast::{
-    BroadcastCommand, BroadcastRequest, ConnectionId, Counter, Input, Machine, RequestedAcks, Time,
-    Transport, TreeShape, Via,
+    BroadcastCommand, BroadcastMachine, BroadcastRequest, BroadcasterConfig, ConnectionId, Counter, Input,
+    Machine, RequestedAcks, Time, Transport, TreeShape, Via,
 };
+use gm_sim::Effect;
 
 use crate::net::Net;
-use crate::station::{broadcast_of, ms, node, text};
+use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
 
 fn usage(net: &Net, number: usize, what: &str) -> usize {
-    net.stations[number]
-        .node
-        .broadcaster
+    net.broadcaster(number)
         .limit_usage()
         .into_iter()
         .find(|(name, ..)| *name == what)
@@ -42,7 +41,7 @@ fn seeds_are_limited_and_dialed_once() {
     for number in [1, 7, 7, 8, 9, 10] {
         net.command(0, BroadcastCommand::AddSeeds(vec![node(number)]));
     }
-    assert_eq!(net.stations[0].node.broadcaster.seeds(), [node(1), node(7), node(8)]);
+    assert_eq!(net.broadcaster(0).seeds(), [node(1), node(7), node(8)]);
     assert_eq!(net.count(0, Counter::SeedsDropped), 2);
 }
 
@@ -82,7 +81,9 @@ fn a_connection_while_all_are_busy_keeps_the_limit() {
         );
     }
     net.run(ms(100));
-    net.stuck.extend([(0, 1), (0, 2)]);
+    for to in [1, 2] {
+        net.begin((0, to), Effect::Stall);
+    }
     for number in [1, 2] {
         for what in ["second", "third"] {
             let to = gm_broadcast::Targets::Nodes(vec![node(number)]);
@@ -139,6 +140,8 @@ fn invalid_datagrams_are_rate_limited() {
 fn peers_acks_and_cache_are_bounded() {
     let mut net = Net::of(3, None, |config| {
         config.limits.peers = 20;
+        // A connected peer is not forgotten.
+        config.limits.connections = 10;
         config.limits.ack_aggregations = 3;
         config.limits.cached_broadcasts = 4;
         config.limits.origins = 2;
@@ -157,9 +160,13 @@ fn peers_acks_and_cache_are_bounded() {
     }
 }
 
-fn ann() -> gm_broadcast::BroadcastMachine<crate::station::RecordingHandler> {
-    let mut net = Net::of(2, None, |_| {});
-    net.stations.remove(0).node
+fn ann() -> BroadcastMachine<RecordingHandler> {
+    let config = BroadcasterConfig { multicast: false, ..BroadcasterConfig::new(node(0)) };
+    let handler = RecordingHandler::default();
+    let mut ann = BroadcastMachine::new(config, sealed(), handler, [1; 32], Time::ZERO).unwrap();
+    ann.handle(Time::ZERO, Input::Command(BroadcastCommand::AddNodes(vec![node(1)])));
+    while ann.poll_output().is_some() {}
+    ann
 }
 
 #[test]
@@ -233,7 +240,7 @@ fn open_subtrees_are_bounded() {
     });
     net.introduce();
     for number in 1..6 {
-        net.stations[number].paused = true;
+        net.pause(number);
     }
     let receipts = Some(RequestedAcks { within: ms(10_000), durable: false });
     net.broadcast(0, BroadcastRequest { tag: 7, acks: receipts, ..broadcast_of("without replies") });

@@ -3,11 +3,11 @@
 
 use gm_broadcast::{BroadcasterConfig, Counter, Path};
 use gm_codec::{Ack, AckStatus, Body};
+use gm_sim::{Effect, TrafficKind};
 
 use crate::multicast::ACQUAINTED;
-use crate::net::Net;
+use crate::net::{Net, at};
 use crate::station::{broadcast_of, ms, node};
-use crate::tap::Carrier;
 
 /// An island whose nodes know each other, without traffic but for the test's.
 fn island(count: usize, change: impl Fn(&mut BroadcasterConfig)) -> Net {
@@ -27,16 +27,16 @@ fn a_gap_is_detected_nacked_and_filled() {
         let mut net = island(4, |_| {});
         net.broadcast(0, broadcast_of("first"));
         net.run(ms(100));
-        let to_lose = net.stations[0].node.broadcaster.counters().get(Counter::ContentMulticasts);
-        net.lose = Some(Box::new(move |tapped, ear| {
+        let to_lose = net.broadcaster(0).counters().get(Counter::ContentMulticasts);
+        net.lose(move |tapped, ear| {
             tapped.payload.header.multicast_sequence == Some(to_lose + 1)
-                && tapped.carrier == Carrier::Multicast
+                && tapped.flow == TrafficKind::Multicast
                 && ear == deaf
-        }));
+        });
         let lost = net.broadcast(0, broadcast_of("second"));
         net.run(ms(200));
         // The receiver of the announcement sees the gap by its sequence number.
-        let told = net.wire.iter().any(|tapped| tapped.to == Some(deaf) && tapped.is_announcement(lost));
+        let told = net.wire.iter().any(|tapped| tapped.to == Some(at(deaf)) && tapped.is_announcement(lost));
         by_the_next += u32::from(!told);
         assert_eq!(net.got(deaf, lost).len(), usize::from(told));
         net.broadcast(0, broadcast_of("third"));
@@ -59,7 +59,7 @@ fn a_gap_is_detected_nacked_and_filled() {
         let by_link = net
             .wire
             .iter()
-            .filter(|tapped| tapped.carrier == Carrier::Link && tapped.is_content(lost))
+            .filter(|tapped| tapped.flow == TrafficKind::Stream && tapped.is_content(lost))
             .count();
         assert_eq!(
             (by_link, net.count(0, Counter::IncompleteMulticasts)),
@@ -75,12 +75,12 @@ fn a_gap_is_detected_nacked_and_filled() {
 fn the_first_multicast_can_be_missed() {
     for deaf in 1..4 {
         let mut net = island(4, |_| {});
-        net.lose = Some(Box::new(move |tapped, ear| {
+        net.lose(move |tapped, ear| {
             tapped.payload.header.multicast_sequence == Some(1)
                 && tapped.broadcast().is_some()
-                && tapped.carrier == Carrier::Multicast
+                && tapped.flow == TrafficKind::Multicast
                 && ear == deaf
-        }));
+        });
         let lost = net.broadcast(0, broadcast_of("first"));
         net.run(ms(100));
         net.broadcast(0, broadcast_of("second"));
@@ -95,10 +95,8 @@ fn island_with_the_last_multicast_lost(set: impl Fn(&mut BroadcasterConfig) + 's
     net.run(ms(100));
     // The one announcement, if it is for the node without reception, shows the gap at once: it is
     // lost as well.
-    net.stuck.insert((0, 2));
-    net.lose = Some(Box::new(|tapped, ear| {
-        tapped.broadcast().is_some() && tapped.carrier == Carrier::Multicast && ear == 2
-    }));
+    net.begin((0, 2), Effect::Stall);
+    net.lose(|tapped, ear| tapped.broadcast().is_some() && tapped.flow == TrafficKind::Multicast && ear == 2);
     net.broadcast(0, broadcast_of("second"));
     net
 }
@@ -144,10 +142,10 @@ fn nacks_find_a_neighbor_with_the_multicast() {
     let mut net = island(5, |_| {});
     net.broadcast(0, broadcast_of("first"));
     net.run(ms(100));
-    let second = net.stations[0].node.broadcaster.counters().get(Counter::ContentMulticasts) + 1;
-    net.lose = Some(Box::new(move |tapped, ear| {
+    let second = net.broadcaster(0).counters().get(Counter::ContentMulticasts) + 1;
+    net.lose(move |tapped, ear| {
         tapped.payload.header.multicast_sequence == Some(second) && tapped.broadcast().is_some() && ear != 1
-    }));
+    });
     net.broadcast(0, broadcast_of("second"));
     net.run(ms(100));
     net.broadcast(0, broadcast_of("third"));
@@ -167,8 +165,7 @@ fn an_announced_lost_multicast_reaches_all() {
         config.timings.beacon = ms(1_000_000);
     });
     net.run(ACQUAINTED);
-    net.lose =
-        Some(Box::new(|tapped, _| tapped.carrier == Carrier::Multicast && tapped.broadcast().is_some()));
+    net.lose(|tapped, _| tapped.flow == TrafficKind::Multicast && tapped.broadcast().is_some());
     let before = net.wire.len();
     let id = net.broadcast(0, broadcast_of("lost"));
     net.run(ms(2_000));
@@ -184,14 +181,14 @@ fn an_announced_lost_multicast_reaches_all() {
 
     // All confirmations are withdrawn, so each neighbor gets an announcement; in time they confirm
     // reception again.
-    net.lose = None;
+    net.lose_nothing();
     let before = net.wire.len();
     let id = net.broadcast(0, broadcast_of("heard"));
     net.run(ms(500));
     assert!((1..5).all(|number| net.got(number, id).len() == 1));
     let told = net.wire[before..]
         .iter()
-        .filter(|tapped| tapped.carrier == Carrier::Link && tapped.id() == Some(id))
+        .filter(|tapped| tapped.flow == TrafficKind::Stream && tapped.id() == Some(id))
         .count();
     assert_eq!(told, 4);
     net.run(ms(60_000));
@@ -200,7 +197,7 @@ fn an_announced_lost_multicast_reaches_all() {
     net.run(ms(500));
     let told = net.wire[before..]
         .iter()
-        .filter(|tapped| tapped.carrier == Carrier::Link && tapped.id() == Some(id))
+        .filter(|tapped| tapped.flow == TrafficKind::Stream && tapped.id() == Some(id))
         .count();
     assert_eq!(told, 1);
 }
@@ -211,7 +208,7 @@ fn an_announced_lost_multicast_reaches_all() {
 fn a_node_without_reception_gets_everything() {
     let mut net = Net::of(4, Some(1), |_| {});
     net.run(ACQUAINTED);
-    net.lose = Some(Box::new(|tapped, ear| tapped.carrier == Carrier::Multicast && ear == 3));
+    net.lose(|tapped, ear| tapped.flow == TrafficKind::Multicast && ear == 3);
     for number in 0..10 {
         net.broadcast(0, broadcast_of(&format!("{number}")));
         net.run(ms(1_000));
@@ -230,13 +227,13 @@ fn a_burst_is_filled() {
         let mut net = island(3, |config| config.timings.reception_report = ms(1_000_000));
         net.command(0, gm_broadcast::BroadcastCommand::AddNodes(vec![node(1), node(2)]));
         net.run(ms(1_000));
-        net.lose = Some(Box::new(move |tapped, ear| {
+        net.lose(move |tapped, ear| {
             let number = tapped.payload.header.multicast_sequence.unwrap_or(0);
-            tapped.carrier == Carrier::Multicast
+            tapped.flow == TrafficKind::Multicast
                 && ear == 1
                 && (2..2 + burst).contains(&number)
                 && number % every == 0
-        }));
+        });
         let targets = gm_broadcast::Targets::Nodes(vec![]);
         for number in 1..burst + 3 {
             net.broadcast(

@@ -1,5 +1,5 @@
-//! Tests of a few broadcasters on a network in memory, in virtual time. A tap decrypts the traffic,
-//! so that tests can count frames.
+//! Tests of a few broadcasters in a simulated network. A tap opens the frames, so that tests can
+//! count them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -20,6 +20,5 @@ mod reachability;
 mod relays;
 mod station;
 mod status;
-mod tap;
 mod trees;
 mod unauthenticated;

@@ -32,8 +32,8 @@ impl Victim {
         let mut config = BroadcasterConfig::new(node(0));
         config.multicast = false;
         change(&mut config);
-        let inbox = RecordingHandler { counts: true, stored: false, adds: None };
-        let machine = BroadcastMachine::new(config, codec, inbox, [1; 32], Time::ZERO).unwrap();
+        let machine =
+            BroadcastMachine::new(config, codec, RecordingHandler::default(), [1; 32], Time::ZERO).unwrap();
         let peaks = machine.broadcaster.limit_usage().to_vec();
         Victim {
             machine,

@@ -2,10 +2,10 @@
 
 use gm_broadcast::{BroadcastCommand, BroadcastEvent, Counter, DialFailure, Input, Path, Transport, Via};
 use gm_codec::{AckRequest, Body, BroadcastHeader, Channel, Epoch, Header, NonceSequence, Payload, Routing};
+use gm_sim::TrafficKind;
 
-use crate::net::Net;
+use crate::net::{Net, at};
 use crate::station::{broadcast_of, ms, node, sealed, text};
-use crate::tap::Carrier;
 
 /// Time in which all nodes of an island confirm reception of each other.
 pub(crate) const ACQUAINTED: std::time::Duration = ms(8_000);
@@ -19,15 +19,18 @@ fn the_second_broadcast_costs_one_announcement() {
     for number in 1..4 {
         assert_eq!(net.got(number, first).len(), 1, "by multicast and by connection, once");
     }
-    let contents =
-        net.wire.iter().filter(|tapped| tapped.carrier == Carrier::Link && tapped.is_content(first)).count();
+    let contents = net
+        .wire
+        .iter()
+        .filter(|tapped| tapped.flow == TrafficKind::Stream && tapped.is_content(first))
+        .count();
     assert_eq!(contents, 3, "no confirmation was sent yet");
 
     net.run(ACQUAINTED);
     for number in 0..4 {
         let station = &net.stations[number];
-        assert_eq!(station.node.broadcaster.near().count(), 3);
-        assert_eq!(station.node.broadcaster.island_id(), Some(node(0)));
+        assert_eq!(net.broadcaster(number).near().count(), 3);
+        assert_eq!(net.broadcaster(number).island_id(), Some(node(0)));
         let nears = station.events.iter().filter(|event| matches!(event, BroadcastEvent::Near(_))).count();
         assert_eq!(nears, 3);
         assert!(
@@ -41,7 +44,7 @@ fn the_second_broadcast_costs_one_announcement() {
     net.run(ms(500));
     let tapped = &net.wire[before..];
     let by_link: Vec<_> =
-        tapped.iter().filter(|tapped| tapped.carrier == Carrier::Link && tapped.from == 0).collect();
+        tapped.iter().filter(|tapped| tapped.flow == TrafficKind::Stream && tapped.from == at(0)).collect();
     assert_eq!(by_link.len(), 1, "{by_link:?}");
     assert!(by_link[0].is_announcement(second));
     assert_eq!(tapped.iter().filter(|tapped| tapped.is_content(second)).count(), 1, "one multicast");
@@ -55,7 +58,7 @@ fn the_second_broadcast_costs_one_announcement() {
 #[test]
 fn a_peer_is_near_while_its_multicast_is_heard() {
     let mut net = Net::of(2, Some(1), |_| {});
-    let status = |net: &Net| net.stations[0].node.broadcaster.peer_status(net.now, node(1));
+    let status = |net: &Net| net.broadcaster(0).peer_status(net.now(), node(1));
     assert_eq!(status(&net), None);
     net.introduce();
     let told = status(&net).unwrap();
@@ -65,7 +68,7 @@ fn a_peer_is_near_while_its_multicast_is_heard() {
     assert!(met.near && met.receives_us.is_some(), "{met:?}");
     assert_eq!(met.last_heard().map(|(_, path)| path), Some(Path::Multicast));
     // It dies: for a minute it may just be silent.
-    net.stations[1].down = true;
+    net.crash(1);
     net.run(ms(50_000));
     assert!(status(&net).unwrap().near);
     net.run(ms(41_000));
@@ -79,10 +82,10 @@ fn a_peer_not_reached_since_its_last_multicast_is_far() {
     let mut net = Net::of(2, Some(1), |_| {});
     net.introduce();
     net.run(ACQUAINTED);
-    net.stations[1].down = true;
+    net.crash(1);
     net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
-    let status = net.stations[0].node.broadcaster.peer_status(net.now, node(1)).unwrap();
+    let status = net.broadcaster(0).peer_status(net.now(), node(1)).unwrap();
     assert!(!status.near && status.failures == 1, "{status:?}");
     assert!(matches!(status.failure, Some((_, DialFailure::Refused))), "{status:?}");
 }
@@ -109,13 +112,13 @@ fn a_relay_multicasts_in_its_island_once() {
     }
     let multicasts = net.wire[before..]
         .iter()
-        .filter(|tapped| tapped.carrier == Carrier::Multicast && tapped.is_content(id));
-    let mut from: Vec<usize> = multicasts.map(|tapped| tapped.from / 3).collect();
+        .filter(|tapped| tapped.flow == TrafficKind::Multicast && tapped.is_content(id));
+    let mut from: Vec<u32> = multicasts.map(|tapped| tapped.from.0 / 3).collect();
     from.sort_unstable();
     assert_eq!(from, [0, 1]);
     let contents = net.wire[before..]
         .iter()
-        .filter(|tapped| tapped.carrier == Carrier::Link && tapped.is_content(id))
+        .filter(|tapped| tapped.flow == TrafficKind::Stream && tapped.is_content(id))
         .count();
     assert_eq!(contents, 1, "one connection to the other island");
 }
@@ -134,8 +137,11 @@ fn a_replay_is_not_delivered_twice() {
         assert_eq!(net.count_reason(1, Counter::DatagramsRejected, why), before + 1);
     }
     // Encrypted anew, the broadcast has the same id.
-    let header =
-        net.wire.iter().find(|tapped| tapped.carrier == Carrier::Multicast && tapped.is_content(id)).unwrap();
+    let header = net
+        .wire
+        .iter()
+        .find(|tapped| tapped.flow == TrafficKind::Multicast && tapped.is_content(id))
+        .unwrap();
     let mut payload = header.payload.clone();
     let Routing::Broadcast(broadcast) = &mut payload.header.routing else { panic!() };
     broadcast.origin = Some(gm_codec::Origin { node: id.origin, epoch: id.epoch });
@@ -198,16 +204,16 @@ fn datagrams_are_never_forwarded() {
 fn lost_reception_is_replaced_by_a_connection() {
     let mut net = Net::of(3, Some(1), |_| {});
     net.run(ACQUAINTED);
-    net.stations[2].island = Some(2);
+    net.move_to(2, 2);
     net.run(ms(2_000_000));
-    assert_eq!(net.stations[0].node.broadcaster.near().collect::<Vec<_>>(), [node(1)]);
+    assert_eq!(net.broadcaster(0).near().collect::<Vec<_>>(), [node(1)]);
     assert!(net.stations[0].events.contains(&BroadcastEvent::Far(node(2))));
-    assert_eq!(net.stations[2].node.broadcaster.island_id(), None);
+    assert_eq!(net.broadcaster(2).island_id(), None);
     let id = net.broadcast(0, broadcast_of("far"));
     net.run(ms(1_000));
     assert_eq!(net.got(2, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Connection]);
     assert_eq!(net.got(1, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Multicast]);
-    net.stations[2].island = Some(1);
+    net.move_to(2, 1);
     net.run(ms(1_000_000));
     net.command(0, BroadcastCommand::AddNodes(vec![node(2)]));
     let id = net.broadcast(0, broadcast_of("near"));
@@ -229,6 +235,6 @@ fn a_listener_gets_everything_once() {
             assert_eq!(net.got(number, id).len(), 1);
         }
     }
-    assert!(net.wire.iter().all(|tapped| tapped.carrier != Carrier::Multicast || tapped.from != 2));
-    assert_eq!(net.stations[0].node.broadcaster.near().collect::<Vec<_>>(), [node(1)]);
+    assert!(net.wire.iter().all(|tapped| tapped.flow != TrafficKind::Multicast || tapped.from != at(2)));
+    assert_eq!(net.broadcaster(0).near().collect::<Vec<_>>(), [node(1)]);
 }

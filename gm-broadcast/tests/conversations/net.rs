@@ -1,67 +1,80 @@
-//! A network in memory: datagrams, multicast on islands, connections, and virtual time. It keeps
-//! the drain rule, and asserts after every input that all usage is within its limits.
+//! A few broadcasters in a simulated network, with all that they send, deliver and report. After
+//! every input, all usage must be within its limits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use gm_broadcast::{
-    BroadcastCommand, BroadcastEvent, BroadcastMachine, BroadcastRequest, BroadcasterConfig, ConnectionId,
-    DialFailure, Input, Machine, Output, Time, Via,
+    BroadcastCommand, BroadcastEvent, BroadcastMachine, BroadcastRequest, Broadcaster, BroadcasterConfig,
+    ConnectionId, Input, Time, Via,
 };
 use gm_clock::NetId;
-use gm_codec::{BroadcastId, Channel, FrameCodec};
+use gm_codec::{BroadcastId, FrameCodec};
+use gm_sim::broadcast::tap::{FrameTap, TappedFrame};
+use gm_sim::{
+    Action, Checker, Effect, Fault, FaultClass, Location, Network, NodeIndex, Nodes, Observation,
+    ObservationContext, Scope, StartContext, TrafficKind, Violation, World,
+};
 
-use crate::station::{Delivered, RecordingHandler, Station, ms, node, sealed};
-use crate::tap::{Carrier, Tap, TappedPayload, open};
+use crate::station::{Decisions, Delivered, RecordingHandler, ms, node, sealed};
 
-/// Decides whether a datagram to a station is lost.
-pub(crate) type LossFilter = Box<dyn FnMut(&TappedPayload, usize) -> bool>;
+type SimMachine = BroadcastMachine<RecordingHandler>;
 
+/// Arguments of a station's machine, whenever it starts.
+struct Setup {
+    config: BroadcasterConfig,
+    codec: fn() -> FrameCodec,
+    handler: RecordingHandler,
+}
+
+/// A node of the network, with its outputs.
+#[derive(Default)]
+pub(crate) struct Station {
+    /// The island in which it multicasts.
+    pub(crate) island: Option<u32>,
+    /// Whether it is paused: it handles no inputs, and its connections stay.
+    pub(crate) paused: bool,
+    pub(crate) got: Vec<Delivered>,
+    pub(crate) events: Vec<BroadcastEvent>,
+}
+
+/// Stations are numbered in the order of their addition.
 pub(crate) struct Net {
-    pub(crate) now: Time,
-    pub(crate) latency: Duration,
     pub(crate) stations: Vec<Station>,
-    /// Every payload on the wire that could be decrypted.
-    pub(crate) wire: Vec<TappedPayload>,
+    /// Every frame on the wire that could be opened.
+    pub(crate) wire: Vec<TappedFrame>,
     /// Every datagram: sender, receiver unless it was multicast, bytes.
     pub(crate) datagrams: Vec<(usize, Option<usize>, Vec<u8>)>,
-    pub(crate) lose: Option<LossFilter>,
-    /// Pairs of sender and receiver whose connections are stuck.
-    pub(crate) stuck: BTreeSet<(usize, usize)>,
     pub(crate) dials: Vec<(usize, NetId)>,
-    /// Whether each byte of a connection arrives in a chunk of its own.
-    pub(crate) single_bytes: bool,
-    stuck_inputs: Vec<(usize, Input<BroadcastCommand>)>,
-    /// Inputs for paused stations.
-    paused_inputs: Vec<(usize, Input<BroadcastCommand>)>,
     codec: fn() -> FrameCodec,
-    queue: BTreeMap<(Time, u64), (usize, Input<BroadcastCommand>)>,
-    numbered: u64,
-    /// Both ends of each connection, and a station's end by connection.
-    taps: Vec<([(usize, ConnectionId); 2], Tap)>,
-    ends: BTreeMap<(usize, ConnectionId), (usize, usize)>,
+    world: World<SimMachine>,
+    setups: Rc<RefCell<Vec<Setup>>>,
+    recorder: Rc<RefCell<Recorder>>,
 }
 
 impl Net {
     pub(crate) fn new(codec: fn() -> FrameCodec) -> Net {
-        Net {
-            now: Time::ZERO,
-            latency: ms(1),
-            stations: Vec::new(),
-            wire: Vec::new(),
-            datagrams: Vec::new(),
-            lose: None,
-            stuck: BTreeSet::new(),
-            dials: Vec::new(),
-            single_bytes: false,
-            stuck_inputs: Vec::new(),
-            paused_inputs: Vec::new(),
-            codec,
-            queue: BTreeMap::new(),
-            numbered: 0,
-            taps: Vec::new(),
-            ends: BTreeMap::new(),
+        Net::with_latency(codec, ms(1))
+    }
+
+    /// A network without stations. Every path has the same latency.
+    pub(crate) fn with_latency(codec: fn() -> FrameCodec, latency: Duration) -> Net {
+        let mut network = Network { multicast_loops: true, ..Network::default() };
+        for path in [&mut network.island, &mut network.lan] {
+            (path.gap, path.latency) = (Duration::ZERO, latency);
         }
+        let setups = Rc::new(RefCell::new(Vec::<Setup>::new()));
+        let of = Rc::clone(&setups);
+        let mut world = World::new(1, network, &[], move |context: &StartContext| {
+            let setup = &of.borrow()[number_of(context.node)];
+            let (config, handler) = (setup.config.clone(), setup.handler.clone());
+            BroadcastMachine::new(config, (setup.codec)(), handler, context.seed, context.now).unwrap()
+        });
+        let recorder = Rc::new(RefCell::new(Recorder::new(codec())));
+        world.add_checker(Rc::clone(&recorder));
+        let (stations, wire, datagrams, dials) = Default::default();
+        Net { stations, wire, datagrams, dials, codec, world, setups, recorder }
     }
 
     /// A network of stations on one island, or on none; in the latter case all know each other.
@@ -77,25 +90,26 @@ impl Net {
     }
 
     pub(crate) fn add(&mut self, island: Option<u32>, change: impl Fn(&mut BroadcasterConfig)) -> usize {
-        let codec = (self.codec)();
-        self.add_with(codec, island, change)
+        self.add_with(self.codec, island, change)
     }
 
     pub(crate) fn add_with(
         &mut self,
-        codec: FrameCodec,
+        codec: fn() -> FrameCodec,
         island: Option<u32>,
         change: impl Fn(&mut BroadcasterConfig),
     ) -> usize {
         let number = self.stations.len();
-        let mut config = BroadcasterConfig::new(node(number));
-        config.multicast = island.is_some();
+        let mut config =
+            BroadcasterConfig { multicast: island.is_some(), ..BroadcasterConfig::new(node(number)) };
         change(&mut config);
-        let inbox = RecordingHandler { counts: true, stored: false, adds: None };
-        let seed = [u8::try_from(number + 1).unwrap(); 32];
-        let node = BroadcastMachine::new(config, codec, inbox, seed, self.now).unwrap();
-        let (got, events) = (Vec::new(), Vec::new());
-        self.stations.push(Station { node, island, paused: false, down: false, got, events });
+        self.setups.borrow_mut().push(Setup { config, codec, handler: RecordingHandler::default() });
+        self.stations.push(Station { island, ..Station::default() });
+        // A station on no island has one to itself.
+        let alone = 1_000 + u32::try_from(number).unwrap();
+        let location = Location { id: node(number), island: island.unwrap_or(alone), site: 0 };
+        self.world.add_node(location);
+        self.start(number);
         number
     }
 
@@ -106,8 +120,23 @@ impl Net {
         }
     }
 
+    pub(crate) const fn now(&self) -> Time {
+        self.world.now()
+    }
+
+    pub(crate) fn broadcaster(&self, number: usize) -> &Broadcaster<Delivered> {
+        &self.world.machine(at(number)).unwrap().broadcaster
+    }
+
     pub(crate) fn command(&mut self, number: usize, command: BroadcastCommand) {
-        self.feed(number, Input::Command(command));
+        self.world.command(at(number), command);
+        self.collect();
+    }
+
+    /// Passes an input to a station that the network does not produce by itself.
+    pub(crate) fn feed(&mut self, number: usize, input: Input<BroadcastCommand>) {
+        self.world.inject(at(number), input);
+        self.collect();
     }
 
     /// Starts a broadcast and returns its id.
@@ -122,170 +151,153 @@ impl Net {
     }
 
     pub(crate) fn run(&mut self, time: Duration) {
-        let until = self.now + time;
-        while self.step(until) {}
-        self.now = until;
+        self.world.run_for(time);
+        self.collect();
     }
 
-    /// Runs the next event; false if it is after `until`.
+    /// Runs the next event; false if there is none, or it was after `until`.
     pub(crate) fn step(&mut self, until: Time) -> bool {
-        let wakes = self.stations.iter().enumerate().filter(|(_, station)| !station.paused && !station.down);
-        let wake = wakes.filter_map(|(number, station)| Some((station.node.deadline()?, number))).min();
-        let next = self.queue.first_key_value().map(|((at, _), _)| *at);
-        let wake = wake.filter(|(at, _)| next.is_none_or(|next| *at < next));
-        let at = wake.map(|(at, _)| at).or(next);
-        let Some(at) = at.filter(|at| *at <= until) else { return false };
-        self.now = self.now.max(at);
-        match wake {
-            Some((_, number)) => self.feed(number, Input::Wake),
-            None => {
-                if let Some((_, (number, input))) = self.queue.pop_first() {
-                    self.feed(number, input);
-                }
-            }
-        }
-        true
+        let stepped = self.world.step();
+        self.collect();
+        stepped && self.now() <= until
     }
 
-    /// Delivers what is stuck.
-    pub(crate) fn release(&mut self) {
-        self.stuck.clear();
-        for (number, input) in std::mem::take(&mut self.stuck_inputs) {
-            self.later(self.now, number, input);
-        }
+    /// Changes what a station's handler decides from now on.
+    pub(crate) fn decide(&self, number: usize, decisions: Decisions) {
+        self.setups.borrow()[number].handler.0.set(decisions);
+    }
+
+    pub(crate) fn start(&mut self, number: usize) {
+        self.world.start(at(number));
+        self.collect();
+    }
+
+    /// Kills a station's process, which has no memory: its host refuses connections.
+    pub(crate) fn crash(&mut self, number: usize) {
+        self.world.crash(at(number));
+        self.collect();
+    }
+
+    pub(crate) fn pause(&mut self, number: usize) {
+        self.stations[number].paused = true;
+        self.world.pause(at(number));
     }
 
     /// Resumes a paused station, which then gets its inputs.
     pub(crate) fn resume(&mut self, number: usize) {
         self.stations[number].paused = false;
-        let (own, others) =
-            std::mem::take(&mut self.paused_inputs).into_iter().partition(|(of, _)| *of == number);
-        self.paused_inputs = others;
-        for (number, input) in Vec::<(usize, Input<BroadcastCommand>)>::from_iter(own) {
-            self.later(self.now, number, input);
-        }
+        self.world.resume(at(number));
+        self.collect();
     }
 
-    fn later(&mut self, at: Time, number: usize, input: Input<BroadcastCommand>) {
-        self.numbered += 1;
-        assert!(self.numbered < 1_000_000, "the run does not end");
-        self.queue.insert((at, self.numbered), (number, input));
+    pub(crate) fn move_to(&mut self, number: usize, island: u32) {
+        self.stations[number].island = Some(island);
+        self.world.move_to_island(at(number), island);
     }
 
-    pub(crate) fn feed(&mut self, number: usize, input: Input<BroadcastCommand>) {
-        let station = &mut self.stations[number];
-        if station.paused {
-            return self.paused_inputs.push((number, input));
-        }
-        if station.down {
-            return;
-        }
-        station.node.handle(self.now, input);
-        let outputs: Vec<_> = std::iter::from_fn(|| station.node.poll_output()).collect();
-        for (what, held, most) in station.node.broadcaster.limit_usage() {
-            assert!(held <= most, "{held} {what} exceed the limit of {most}");
-        }
-        for output in outputs {
-            self.perform(number, output);
-        }
+    /// Loses every copy of a datagram for which this returns true; its arguments are the frame and
+    /// the number of the receiver.
+    pub(crate) fn lose(&mut self, mut lose: impl FnMut(&TappedFrame, usize) -> bool + 'static) {
+        let mut tap = FrameTap::new((self.codec)());
+        self.world.set_datagram_filter(Some(Box::new(move |copy| {
+            let receiver = number_of(copy.to);
+            let to = (copy.via == Via::Unicast).then(|| (copy.to, node(receiver)));
+            tap.datagram(copy.from, to, copy.bytes).is_some_and(|tapped| lose(&tapped, receiver))
+        })));
     }
 
-    fn perform(&mut self, number: usize, output: Output<Delivered, BroadcastEvent>) {
-        let soon = self.now + self.latency;
-        match output {
-            Output::Multicast(bytes) => {
-                let island = self.stations[number].island;
-                let hears = |at: &usize| self.stations[*at].island == island;
-                let receivers: Vec<usize> = (0..self.stations.len()).filter(hears).collect();
-                self.datagram(number, None, &receivers, bytes);
-            }
-            Output::Datagram { to, bytes } => {
-                let to = self.number(to);
-                self.datagram(number, to, to.as_slice(), bytes);
-            }
-            Output::Dial { link, to, .. } => self.dial(number, link, to),
-            Output::Send { link, bytes } => {
-                let Some((tap, side)) = self.ends.get(&(number, link)).copied() else { return };
-                let (ends, tap) = &mut self.taps[tap];
-                let (to, other) = ends[1 - side];
-                for (epoch, payload) in tap.decode(&(self.codec)(), side, &bytes) {
-                    let carrier = Carrier::Link;
-                    self.wire.push(TappedPayload { from: number, to: Some(to), carrier, epoch, payload });
-                }
-                let sent = Input::ConnectionSent { link, bytes: bytes.len() };
-                let event = if self.single_bytes { 1 } else { bytes.len() };
-                let inbound = bytes
-                    .chunks(event)
-                    .map(|bytes| Input::ConnectionBytes { link: other, bytes: bytes.to_vec() });
-                if self.stuck.contains(&(number, to)) {
-                    self.stuck_inputs.push((number, sent));
-                    self.stuck_inputs.extend(inbound.map(|inbound| (to, inbound)));
-                } else {
-                    self.later(self.now, number, sent);
-                    for inbound in inbound {
-                        self.later(soon, to, inbound);
-                    }
-                }
-            }
-            Output::Close { link } => {
-                let Some((tap, side)) = self.ends.remove(&(number, link)) else { return };
-                let (to, link) = self.taps[tap].0[1 - side];
-                self.later(soon, to, Input::ConnectionClosed { link, stalled: false });
-            }
-            Output::Deliver(got) => self.stations[number].got.push(got),
-            Output::Event(event) => self.stations[number].events.push(event),
-        }
+    pub(crate) fn lose_nothing(&mut self) {
+        self.world.set_datagram_filter(None);
+    }
+
+    /// Begins a fault of connections, from one station to another.
+    pub(crate) fn begin(&mut self, (from, to): (usize, usize), effect: Effect) {
+        let scope = Scope { from: Nodes::One(at(from)), to: Nodes::One(at(to)), bidirectional: false };
+        let fault = Fault { class: FaultClass::Stall, scope, effect };
+        self.world.apply(Action::BeginFault(fault, Time::NEVER));
+    }
+
+    /// Ends the faults of connections.
+    pub(crate) fn heal(&mut self) {
+        self.world.heal(false);
+        self.collect();
     }
 
     /// The handshake bytes of a station on a connection.
     pub(crate) fn handshake_of(&self, number: usize, link: ConnectionId) -> Vec<u8> {
-        self.ends.get(&(number, link)).map(|(tap, side)| self.taps[*tap].1.handshakes[*side].clone()).unwrap()
+        self.recorder.borrow().tap.handshake(at(number), link).unwrap().to_vec()
     }
 
-    fn number(&self, of: NetId) -> Option<usize> {
-        (0..self.stations.len()).find(|number| node(*number) == of)
+    /// Moves the recorder's entries to the public fields.
+    fn collect(&mut self) {
+        let new = &mut *self.recorder.borrow_mut();
+        self.wire.append(&mut new.wire);
+        self.datagrams.append(&mut new.datagrams);
+        self.dials.append(&mut new.dials);
+        new.got.drain(..).for_each(|(number, got)| self.stations[number].got.push(got));
+        new.events.drain(..).for_each(|(number, event)| self.stations[number].events.push(event));
+    }
+}
+
+/// The outputs of all stations since the last collection, see [`Net`] and [`Station`].
+struct Recorder {
+    tap: FrameTap,
+    wire: Vec<TappedFrame>,
+    datagrams: Vec<(usize, Option<usize>, Vec<u8>)>,
+    dials: Vec<(usize, NetId)>,
+    got: Vec<(usize, Delivered)>,
+    events: Vec<(usize, BroadcastEvent)>,
+}
+
+impl Recorder {
+    fn new(codec: FrameCodec) -> Recorder {
+        let (tap, (wire, datagrams, dials, got, events)) = (FrameTap::new(codec), Default::default());
+        Recorder { tap, wire, datagrams, dials, got, events }
+    }
+}
+
+impl Checker<SimMachine> for Recorder {
+    fn name(&self) -> &'static str {
+        "recorder"
     }
 
-    fn datagram(&mut self, from: usize, to: Option<usize>, receivers: &[usize], bytes: Vec<u8>) {
-        self.datagrams.push((from, to, bytes.clone()));
-        let (carrier, via) = match to {
-            None => (Carrier::Multicast, Via::Multicast),
-            Some(_) => (Carrier::Datagram, Via::Unicast),
-        };
-        let channel = to.map_or(Channel::Datagram, |to| Channel::DatagramTo(node(to)));
-        let opened = open(&(self.codec)(), &channel, bytes.clone());
-        let tapped = opened.map(|(epoch, payload)| TappedPayload { from, to, carrier, epoch, payload });
-        for receiver in receivers {
-            let lost =
-                self.lose.as_mut().zip(tapped.as_ref()).is_some_and(|(lose, tapped)| lose(tapped, *receiver));
-            if !lost {
-                let input = Input::Datagram { from: node(from).into(), via, bytes: bytes.clone() };
-                self.later(self.now + self.latency, *receiver, input);
+    fn observe(
+        &mut self,
+        context: ObservationContext,
+        seen: &Observation<'_, SimMachine>,
+    ) -> Result<(), Violation> {
+        self.tap.observe(context.node, seen);
+        let (from, number) = (context.node, number_of(context.node));
+        match seen {
+            Observation::Sent { flow: TrafficKind::Stream, to, link: Some(link), bytes, .. } => {
+                self.wire.extend(self.tap.stream(from, *to, *link, bytes).unwrap_or_default());
             }
+            Observation::Sent { to, bytes, .. } => {
+                let to = to.map(|to| (to, node(number_of(to))));
+                self.wire.extend(self.tap.datagram(from, to, bytes));
+                self.datagrams.push((number, to.map(|(to, _)| number_of(to)), bytes.to_vec()));
+            }
+            Observation::Dialled { to, .. } => self.dials.push((number, *to)),
+            Observation::Delivered(got) => self.got.push((number, (*got).clone())),
+            Observation::Event(event) => self.events.push((number, (*event).clone())),
+            _ => {}
         }
-        self.wire.extend(tapped);
+        Ok(())
     }
 
-    fn dial(&mut self, number: usize, link: ConnectionId, to: NetId) {
-        self.dials.push((number, to));
-        let refuse = |refusal| Input::ConnectionRefused { link, refusal };
-        let there = self.number(to).filter(|to| !self.stations[*to].down);
-        let Some(to) = there else {
-            return self.later(self.now + self.latency, number, refuse(DialFailure::Refused));
-        };
-        if self.stations[to].paused {
-            return self.later(self.now + Duration::from_secs(1), number, refuse(DialFailure::Unreachable));
+    fn after_input(&mut self, _: ObservationContext, machine: &SimMachine) -> Result<(), Violation> {
+        for (what, held, most) in machine.broadcaster.limit_usage() {
+            assert!(held <= most, "{held} {what} exceed the limit of {most}");
         }
-        let accepted = ConnectionId::accepted(self.taps.len() as u64);
-        for (side, end) in [(number, link), (to, accepted)].into_iter().enumerate() {
-            self.ends.insert(end, (self.taps.len(), side));
-        }
-        self.taps.push(([(number, link), (to, accepted)], Tap::new(&(self.codec)())));
-        self.later(
-            self.now + self.latency,
-            to,
-            Input::ConnectionOpened { link: accepted, from: Some(node(number).into()) },
-        );
-        self.later(self.now + self.latency * 2, number, Input::ConnectionOpened { link, from: None });
+        Ok(())
     }
+}
+
+/// The index of a station in its world.
+pub(crate) fn at(number: usize) -> NodeIndex {
+    NodeIndex(u32::try_from(number).unwrap())
+}
+
+pub(crate) fn number_of(node: NodeIndex) -> usize {
+    usize::try_from(node.0).unwrap()
 }

@@ -9,12 +9,12 @@ use crate::station::Delivered;
 impl Net {
     /// The total of a counter of a station.
     pub(crate) fn count(&self, number: usize, counter: Counter) -> u64 {
-        self.stations[number].node.broadcaster.counters().get(counter)
+        self.broadcaster(number).counters().get(counter)
     }
 
     /// The total of a counter of a station for one reason.
     pub(crate) fn count_reason(&self, number: usize, counter: Counter, reason: &str) -> u64 {
-        self.stations[number].node.broadcaster.counters().get_reason(counter, reason)
+        self.broadcaster(number).counters().get_reason(counter, reason)
     }
 
     /// The deliveries of one broadcast at a station.

@@ -1,6 +1,7 @@
 //! The outbox of a slow peer: limited, and with replacement by topic.
 
 use gm_broadcast::{BroadcastCommand, BroadcastRequest, BroadcasterConfig, Counter, Targets, Transport};
+use gm_sim::Effect;
 use proptest::prelude::*;
 
 use crate::acks::with_acks;
@@ -17,7 +18,7 @@ fn slow(change: impl Fn(&mut BroadcasterConfig)) -> Net {
     });
     net.command(0, BroadcastCommand::Send { to: node(1), body: text("first"), transport: Transport::Tcp });
     net.run(ms(100));
-    net.stuck.insert((0, 1));
+    net.begin((0, 1), Effect::Stall);
     // This one is with the driver: later ones wait.
     net.broadcast(0, broadcast_of("ahead"));
     net
@@ -28,9 +29,7 @@ fn topical(topic: u64, what: &str, instead: Option<&str>) -> BroadcastRequest {
 }
 
 fn waiting(net: &Net) -> usize {
-    net.stations[0]
-        .node
-        .broadcaster
+    net.broadcaster(0)
         .limit_usage()
         .iter()
         .find(|(what, ..)| *what == "outbox")
@@ -39,7 +38,7 @@ fn waiting(net: &Net) -> usize {
 }
 
 fn released(mut net: Net) -> Vec<String> {
-    net.release();
+    net.heal();
     net.run(ms(1_000));
     assert_eq!(waiting(&net), 0);
     net.texts(1).into_iter().skip(2).map(str::to_owned).collect()
@@ -112,7 +111,7 @@ fn unsent_entries_use_another_connection() {
     let mut net = slow(|_| {});
     net.broadcast(0, broadcast_of("a"));
     net.broadcast(0, broadcast_of("b"));
-    net.stuck.clear();
+    net.heal();
     net.command(0, BroadcastCommand::Close);
     net.run(ms(1_000));
     let mut texts = net.texts(1);

@@ -22,7 +22,7 @@ fn nodes_with_a_common_seed_find_each_other() {
         }
         net.run(ms(600_000));
         for number in 0..4 {
-            assert_eq!(net.stations[number].node.broadcaster.known(), all_but(number, 4));
+            assert_eq!(net.broadcaster(number).known(), all_but(number, 4));
             let found = net.stations[number].events.iter().filter_map(|event| match event {
                 BroadcastEvent::NodeFound(node) => Some(*node),
                 _ => None,
@@ -50,11 +50,7 @@ fn nodes_are_introduced() {
     let nodes = vec![node(4), node(3), node(2), node(1), node(0)];
     net.command(0, BroadcastCommand::Introduce { to: node(1), nodes });
     net.run(ms(10));
-    assert_eq!(
-        net.stations[1].node.broadcaster.known(),
-        [node(0), node(3), node(4)],
-        "the sender does not know the third"
-    );
+    assert_eq!(net.broadcaster(1).known(), [node(0), node(3), node(4)], "the sender does not know the third");
     let found = |number| net.stations[1].events.contains(&BroadcastEvent::NodeFound(node(number)));
     assert!(found(3) && found(4));
 }
@@ -65,16 +61,16 @@ fn a_seed_is_dialed_until_it_replies() {
     for number in 0..3 {
         net.add(None, |config| config.seeds = if number == 0 { vec![] } else { vec![node(0)] });
     }
-    net.stations[0].down = true;
+    net.crash(0);
     net.run(ms(3_600_000));
-    assert!(net.stations[1].node.broadcaster.known().len() <= 1, "only the seed is known");
+    assert!(net.broadcaster(1).known().len() <= 1, "only the seed is known");
     let calls = net.dials.len();
     assert!(calls > 60, "it is dialed again and again");
     assert!(calls < 2 * 3_600, "but not all the time: {calls}");
-    net.stations[0].down = false;
+    net.start(0);
     net.run(ms(600_000));
     for number in 0..3 {
-        assert_eq!(net.stations[number].node.broadcaster.known(), all_but(number, 3));
+        assert_eq!(net.broadcaster(number).known(), all_but(number, 3));
     }
 }
 
@@ -85,8 +81,8 @@ fn seeds_can_be_added_later() {
     net.add(None, |_| {});
     net.command(1, BroadcastCommand::AddSeeds(vec![node(0), node(1)]));
     net.run(ms(1_000));
-    assert_eq!(net.stations[0].node.broadcaster.known(), [node(1)]);
-    assert_eq!(net.stations[1].node.broadcaster.known(), [node(0)]);
+    assert_eq!(net.broadcaster(0).known(), [node(1)]);
+    assert_eq!(net.broadcaster(1).known(), [node(0)]);
     assert!(net.dials.iter().all(|(_, to)| *to == node(0)), "no node dials itself");
 }
 
@@ -101,8 +97,8 @@ fn islands_are_exchanged() {
     }
     net.run(ms(1_200_000));
     for number in 0..6 {
-        assert_eq!(net.stations[number].node.broadcaster.known(), all_but(number, 6));
-        assert_eq!(net.stations[number].node.broadcaster.island_id(), Some(node(number / 3 * 3)));
+        assert_eq!(net.broadcaster(number).known(), all_but(number, 6));
+        assert_eq!(net.broadcaster(number).island_id(), Some(node(number / 3 * 3)));
     }
     assert_eq!(net.count(0, Counter::EncodingFailures), 0);
 }

@@ -1,18 +1,15 @@
 //! Presence: datagrams may be recordings from before the start, of a node that is gone.
 
-use gm_broadcast::{
-    BroadcastCommand, BroadcastEvent, BroadcastMachine, BroadcasterConfig, Counter, Input, Transport, Via,
-};
+use gm_broadcast::{BroadcastCommand, BroadcastEvent, Counter, Input, Transport, Via};
+use gm_sim::TrafficKind;
 
 use crate::net::Net;
-use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
-use crate::tap::Carrier;
+use crate::station::{broadcast_of, ms, node, sealed, text};
 
 /// Restarts a station: it has no memory, and draws other random bytes.
-fn restart(net: &mut Net, number: usize, seed: u8) {
-    let config = BroadcasterConfig { multicast: true, ..BroadcasterConfig::new(node(number)) };
-    let inbox = RecordingHandler { counts: true, stored: false, adds: None };
-    net.stations[number].node = BroadcastMachine::new(config, sealed(), inbox, [seed; 32], net.now).unwrap();
+fn restart(net: &mut Net, number: usize) {
+    net.crash(number);
+    net.start(number);
     net.stations[number].events.clear();
     net.stations[number].got.clear();
 }
@@ -40,27 +37,23 @@ fn a_replay_after_a_restart_creates_no_peer() {
     let mut net = Net::of(2, Some(1), |_| {});
     net.run(ms(5_000));
     let recorded = recorded(&mut net);
-    assert!(net.stations[0].node.broadcaster.near().any(|near| near == node(1)), "it was a neighbor");
+    assert!(net.broadcaster(0).near().any(|near| near == node(1)), "it was a neighbor");
     assert!(recorded.iter().any(|(via, _)| *via == Via::Unicast), "challenges and responses are among them");
-    net.stations[1].down = true;
-    restart(&mut net, 0, 77);
+    net.crash(1);
+    restart(&mut net, 0);
     let (mut heard, before) = (0, net.datagrams.len());
     for round in 0..3 {
         for (via, bytes) in &recorded {
             net.feed(0, Input::Datagram { from: node(1).into(), via: *via, bytes: bytes.clone() });
             net.run(ms(700));
-            let machine = &net.stations[0].node;
+            let broadcaster = net.broadcaster(0);
+            assert!(broadcaster.known().is_empty() && broadcaster.near().next().is_none(), "round {round}");
             assert!(
-                machine.broadcaster.known().is_empty() && machine.broadcaster.near().next().is_none(),
-                "round {round}"
+                broadcaster.island_id().is_none() && !broadcaster.is_alive(net.now(), node(1), ms(60_000))
             );
             assert!(
-                machine.broadcaster.island_id().is_none()
-                    && !machine.broadcaster.is_alive(net.now, node(1), ms(60_000))
-            );
-            assert!(
-                machine.broadcaster.pick(u64::MAX / 2).is_none()
-                    && machine.broadcaster.reached_by_others(net.now).is_none()
+                broadcaster.pick(u64::MAX / 2).is_none()
+                    && broadcaster.reached_by_others(net.now()).is_none()
             );
             heard = heard.max(net.stations[0].got.len());
         }
@@ -85,23 +78,16 @@ fn a_node_that_returns_after_a_replay_is_a_peer() {
     let mut net = Net::of(2, Some(1), |_| {});
     net.run(ms(5_000));
     let recorded = recorded(&mut net);
-    net.stations[1].down = true;
-    restart(&mut net, 0, 77);
+    net.crash(1);
+    restart(&mut net, 0);
     for (via, bytes) in &recorded {
         net.feed(0, Input::Datagram { from: node(1).into(), via: *via, bytes: bytes.clone() });
     }
     net.run(ms(10_000));
-    restart(&mut net, 1, 78);
-    net.stations[1].down = false;
+    restart(&mut net, 1);
     net.run(ms(3_000));
-    assert_eq!(
-        (net.stations[0].node.broadcaster.known(), net.stations[1].node.broadcaster.known()),
-        (vec![node(1)], vec![node(0)])
-    );
-    assert!(
-        net.stations[0].node.broadcaster.is_near(node(1))
-            && net.stations[1].node.broadcaster.is_near(node(0))
-    );
+    assert_eq!((net.broadcaster(0).known(), net.broadcaster(1).known()), (vec![node(1)], vec![node(0)]));
+    assert!(net.broadcaster(0).is_near(node(1)) && net.broadcaster(1).is_near(node(0)));
 }
 
 /// A newcomer of an island knows all of its nodes, and they know it, a few latencies after its
@@ -111,15 +97,15 @@ fn a_multicast_newcomer_is_a_peer_within_milliseconds() {
     let mut net = Net::of(20, Some(1), |_| {});
     net.run(ms(60_000));
     let newcomer = net.add(Some(1), |_| {});
-    let until = net.now + ms(5_000);
+    let until = net.now() + ms(5_000);
     while !net.datagrams.iter().any(|(from, to, _)| *from == newcomer && to.is_none()) {
         assert!(net.step(until), "it sends nothing");
     }
     net.run(ms(5));
-    assert_eq!(net.stations[newcomer].node.broadcaster.known().len(), 20);
+    assert_eq!(net.broadcaster(newcomer).known().len(), 20);
     for number in 0..20 {
-        assert!(net.stations[number].node.broadcaster.known().contains(&node(newcomer)), "{number}");
-        assert!(net.stations[number].node.broadcaster.is_near(node(newcomer)), "{number}");
+        assert!(net.broadcaster(number).known().contains(&node(newcomer)), "{number}");
+        assert!(net.broadcaster(number).is_near(node(newcomer)), "{number}");
     }
 }
 
@@ -140,16 +126,10 @@ fn a_node_is_challenged_once() {
 #[test]
 fn without_datagrams_the_challenge_uses_a_connection() {
     let mut net = Net::of(2, Some(1), |_| {});
-    net.lose = Some(Box::new(|tapped, _| tapped.carrier == Carrier::Datagram));
+    net.lose(|tapped, _| tapped.flow == TrafficKind::Datagram);
     net.run(ms(10_000));
-    assert_eq!(
-        (net.stations[0].node.broadcaster.known(), net.stations[1].node.broadcaster.known()),
-        (vec![node(1)], vec![node(0)])
-    );
-    assert!(
-        net.stations[0].node.broadcaster.is_near(node(1))
-            || net.stations[1].node.broadcaster.is_near(node(0))
-    );
+    assert_eq!((net.broadcaster(0).known(), net.broadcaster(1).known()), (vec![node(1)], vec![node(0)]));
+    assert!(net.broadcaster(0).is_near(node(1)) || net.broadcaster(1).is_near(node(0)));
 }
 
 /// Open challenges are limited, and a node beyond the limit is challenged at its next datagram.
@@ -171,10 +151,9 @@ fn concurrent_challenges_are_bounded() {
     }
     assert_eq!(net.count(0, Counter::PresenceChecksDropped), 176);
     net.run(ms(30_000));
-    assert!(net.stations[0].node.broadcaster.known().is_empty());
-    let held = net.stations[0]
-        .node
-        .broadcaster
+    assert!(net.broadcaster(0).known().is_empty());
+    let held = net
+        .broadcaster(0)
         .limit_usage()
         .into_iter()
         .find(|(what, ..)| *what == "presence challenges")

@@ -5,14 +5,14 @@ use gm_broadcast::{
     BroadcastCommand, BroadcastEvent, ConnectionId, DatagramReachability, Input, Path, PeerStatus,
     SeedTrouble, Transport, UnopenedCause,
 };
+use gm_sim::TrafficKind;
 
 use crate::net::Net;
 use crate::station::{codec, insecure, ms, node, sealed, text};
-use crate::tap::Carrier;
 
 impl Net {
     fn status(&self, number: usize, of: usize) -> PeerStatus {
-        self.stations[number].node.broadcaster.peer_status(self.now, node(of)).unwrap()
+        self.broadcaster(number).peer_status(self.now(), node(of)).unwrap()
     }
 
     fn saw(&self, number: usize, wanted: impl Fn(&BroadcastEvent) -> bool) -> bool {
@@ -39,7 +39,7 @@ impl Net {
 #[test]
 fn connections_replace_lost_datagrams() {
     let mut net = Net::of(2, None, |_| {});
-    net.lose = Some(Box::new(|tapped, _| tapped.carrier == Carrier::Datagram));
+    net.lose(|tapped, _| tapped.flow == TrafficKind::Datagram);
     net.ask_unanswered(0, 1);
     assert_eq!(net.status(0, 1).datagrams, DatagramReachability::Untested);
     net.run(ms(1_000));
@@ -56,7 +56,7 @@ fn connections_replace_lost_datagrams() {
         Some((Path::Connection, "by connection"))
     );
     // The firewall opens: the next probe by datagram shows it.
-    net.lose = None;
+    net.lose_nothing();
     for _ in 0..4 {
         net.run(ms(1_000));
         net.command(
@@ -84,7 +84,7 @@ fn the_other_address_family_gets_connections_only() {
     let six: gm_clock::NetId = "[fd00::2]:29999".parse().unwrap();
     net.add(None, |config| config.me = six);
     net.command(0, BroadcastCommand::AddNodes(vec![six]));
-    let status = net.stations[0].node.broadcaster.peer_status(net.now, six).unwrap();
+    let status = net.broadcaster(0).peer_status(net.now(), six).unwrap();
     assert_eq!(status.datagrams, DatagramReachability::OtherFamily);
     let before = net.datagrams.len();
     net.command(0, BroadcastCommand::Send { to: six, body: text("hello"), transport: Transport::Udp });
@@ -104,7 +104,7 @@ fn a_configuration_mismatch_is_reported_once_per_side() {
         for island in [None, Some(1)] {
             let mut net = Net::new(sealed);
             net.add(island, |_| {});
-            net.add_with(stranger(), island, |config| config.seeds = vec![node(0)]);
+            net.add_with(stranger, island, |config| config.seeds = vec![node(0)]);
             net.run(ms(10_000));
             let causes = |number: usize| -> Vec<UnopenedCause> {
                 let events = net.stations[number].events.iter().filter_map(|event| match event {
@@ -131,11 +131,11 @@ fn a_seed_is_reported_down_and_back() {
     let mut net = Net::new(sealed);
     net.add(None, |_| {});
     net.add(None, |config| config.seeds = vec![node(0)]);
-    net.stations[0].down = true;
+    net.crash(0);
     net.run(ms(10_000));
     let trouble = BroadcastEvent::SeedTrouble { node: node(0), why: SeedTrouble::Refused };
     assert_eq!(net.stations[1].events.iter().filter(|event| **event == trouble).count(), 1);
-    net.stations[0].down = false;
+    net.start(0);
     net.run(ms(60_000));
     assert!(net.saw(1, |event| *event == BroadcastEvent::SeedReached(node(0))));
     assert_eq!(net.status(1, 0).failures, 0);
@@ -147,9 +147,9 @@ fn a_seed_that_comes_up_within_seconds_is_not_reported() {
     let mut net = Net::new(sealed);
     net.add(None, |_| {});
     net.add(None, |config| config.seeds = vec![node(0)]);
-    net.stations[0].down = true;
+    net.crash(0);
     net.run(ms(1_000));
-    net.stations[0].down = false;
+    net.start(0);
     net.run(ms(30_000));
     assert!(!net.saw(1, |event| matches!(event, BroadcastEvent::SeedTrouble { .. })));
 }
@@ -166,7 +166,7 @@ fn an_unreachable_node_is_served_on_its_own_connection() {
         config.seeds = vec![node(0)];
     });
     net.run(ms(1_000));
-    let status = |net: &Net| net.stations[0].node.broadcaster.peer_status(net.now, nat).unwrap();
+    let status = |net: &Net| net.broadcaster(0).peer_status(net.now(), nat).unwrap();
     assert!(status(&net).connected && !status(&net).is_unreachable_at_its_address());
     net.command(0, BroadcastCommand::Unanswered { node: nat, by: Transport::Udp });
     net.command(1, BroadcastCommand::Send { to: node(0), body: text("answer"), transport: Transport::Tcp });
@@ -176,8 +176,8 @@ fn an_unreachable_node_is_served_on_its_own_connection() {
     net.run(ms(1_000));
     assert_eq!(net.texts(1), ["hello"]);
     assert!(status(&net).is_unreachable_at_its_address(), "{:?}", status(&net));
-    assert_eq!(net.stations[1].node.broadcaster.reached_by_others(net.now), None);
-    assert!(net.stations[0].node.broadcaster.reached_by_others(net.now).is_some());
+    assert_eq!(net.broadcaster(1).reached_by_others(net.now()), None);
+    assert!(net.broadcaster(0).reached_by_others(net.now()).is_some());
 }
 
 /// A stalled connection to a node that is alive: the next one uses small segments.
@@ -206,14 +206,15 @@ fn after_a_stalled_transfer_connections_use_small_segments() {
 fn an_unlisted_node_comes_back_only_by_itself() {
     let mut net = Net::of(3, None, |_| {});
     net.run(ms(2_000));
-    net.stations[2].down = true;
+    net.crash(2);
     for number in [0, 1] {
         net.command(number, BroadcastCommand::Unlist(node(2)));
         net.command(number, BroadcastCommand::AddNodes(vec![node(2)]));
     }
     net.run(ms(120_000));
-    assert_eq!(net.stations[0].node.broadcaster.known(), [node(1)]);
-    net.stations[2].down = false;
+    assert_eq!(net.broadcaster(0).known(), [node(1)]);
+    net.start(2);
+    net.command(2, BroadcastCommand::AddNodes(vec![node(0), node(1)]));
     net.run(ms(60_000));
-    assert_eq!(net.stations[0].node.broadcaster.known(), [node(1), node(2)]);
+    assert_eq!(net.broadcaster(0).known(), [node(1), node(2)]);
 }

@@ -2,9 +2,10 @@
 
 use gm_broadcast::{AckReport, Counter};
 use gm_codec::{Ack, AckStatus, Body};
+use gm_sim::broadcast::tap::TappedFrame;
 
 use crate::acks::{settled, with_acks};
-use crate::net::Net;
+use crate::net::{Net, at, number_of};
 use crate::station::{ms, node};
 use crate::trees::deep;
 
@@ -16,21 +17,20 @@ fn silenced(count: usize, after_passing_on: bool) -> (Net, usize) {
         config.timings.opening = ms(60_000);
     });
     let id = net.broadcast(0, with_acks(5, "to all"));
-    let until = net.now + ms(10_000);
+    let until = net.now() + ms(10_000);
     let relay = loop {
         assert!(net.step(until));
-        let list =
-            |tapped: &&crate::tap::TappedPayload| tapped.broadcast().is_some_and(|it| it.targets.len() > 1);
-        let given = net.wire.iter().filter(list).find(|tapped| tapped.from == 0 && tapped.is_content(id));
+        let list = |tapped: &&TappedFrame| tapped.broadcast().is_some_and(|it| it.targets.len() > 1);
+        let given = net.wire.iter().filter(list).find(|tapped| tapped.from == at(0) && tapped.is_content(id));
         if let Some(relay) = given.and_then(|tapped| tapped.to) {
             let passed =
                 net.wire.iter().filter(|tapped| tapped.from == relay && tapped.is_content(id)).count();
             if !after_passing_on || passed > 1 {
-                break relay;
+                break number_of(relay);
             }
         }
     };
-    net.stations[relay].paused = true;
+    net.pause(relay);
     net.run(ms(30_000));
     (net, relay)
 }

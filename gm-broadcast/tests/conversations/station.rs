@@ -1,10 +1,10 @@
-//! A node of the network with its recorded outputs, and helpers for payloads and keys.
+//! A handler that records its payloads, and helpers for payloads and keys.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use gm_broadcast::{
-    BroadcastEvent, BroadcastMachine, BroadcastRequest, Handler, HandlerOutcome, Path, Received, Time,
-};
+use gm_broadcast::{BroadcastRequest, Handler, HandlerOutcome, Path, Received, Time};
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, BroadcastId, FrameCodec, Key, Keyring, Limits};
 
@@ -17,14 +17,24 @@ pub(crate) struct Delivered {
     pub(crate) text: String,
 }
 
-/// Records application texts; its fields are its decisions about each.
-#[derive(Clone, Debug)]
-pub(crate) struct RecordingHandler {
+/// Decisions of a handler about each text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decisions {
     pub(crate) counts: bool,
     pub(crate) stored: bool,
     /// Text that it appends to forwarded broadcasts.
     pub(crate) adds: Option<&'static str>,
 }
+
+impl Default for Decisions {
+    fn default() -> Decisions {
+        Decisions { counts: true, stored: false, adds: None }
+    }
+}
+
+/// Records application texts, with decisions that can be changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RecordingHandler(pub(crate) Rc<Cell<Decisions>>);
 
 impl Handler for RecordingHandler {
     type Delivery = Delivered;
@@ -32,22 +42,11 @@ impl Handler for RecordingHandler {
     fn handle(&mut self, _now: Time, received: Received<'_>) -> HandlerOutcome<Delivered> {
         let Body::Application(application) = received.body else { panic!("{received:?}") };
         let text = String::from_utf8(application.bytes.clone()).unwrap();
-        let forward = self.adds.map(|more| self::text(&format!("{text}{more}")));
+        let Decisions { counts, stored, adds } = self.0.get();
+        let forward = adds.map(|more| self::text(&format!("{text}{more}")));
         let got = Delivered { from: received.from, id: received.broadcast, path: received.path, text };
-        HandlerOutcome { forward, acks: self.counts, stored: self.stored, deliver: Some(got) }
+        HandlerOutcome { forward, acks: counts, stored, deliver: Some(got) }
     }
-}
-
-pub(crate) struct Station {
-    pub(crate) node: BroadcastMachine<RecordingHandler>,
-    /// The island in which it multicasts.
-    pub(crate) island: Option<u32>,
-    /// Whether it is paused: it handles no inputs, and its connections stay.
-    pub(crate) paused: bool,
-    /// Whether it is down: it refuses connections.
-    pub(crate) down: bool,
-    pub(crate) got: Vec<Delivered>,
-    pub(crate) events: Vec<BroadcastEvent>,
 }
 
 /// The NetId of a station; stations are numbered in the order of their addition.

@@ -8,20 +8,19 @@ use crate::net::Net;
 use crate::station::{broadcast_of, ms, node, text};
 
 fn status(net: &Net, of: usize) -> PeerStatus {
-    net.stations[0].node.broadcaster.peer_status(net.now, node(of)).expect("it is known")
+    net.broadcaster(0).peer_status(net.now(), node(of)).expect("it is known")
 }
 
 #[test]
 fn a_peer_is_alive_while_heard_or_connected() {
     let mut net = Net::of(3, None, |_| {});
     // No node has sent anything: they were only added.
-    let alive = |net: &Net, of: usize, within: Duration| {
-        net.stations[0].node.broadcaster.is_alive(net.now, node(of), within)
-    };
+    let alive =
+        |net: &Net, of: usize, within: Duration| net.broadcaster(0).is_alive(net.now(), node(of), within);
     assert!(!alive(&net, 1, ms(1_000_000)));
-    let was_heard = |net: &Net| [1, 2].map(|of| net.stations[0].node.broadcaster.was_heard(node(of)));
+    let was_heard = |net: &Net| [1, 2].map(|of| net.broadcaster(0).was_heard(node(of)));
     assert_eq!(was_heard(&net), [false, false]);
-    assert_eq!(net.stations[0].node.broadcaster.count_alive(net.now, ms(1_000_000), 9), 0);
+    assert_eq!(net.broadcaster(0).count_alive(net.now(), ms(1_000_000), 9), 0);
     net.command(1, BroadcastCommand::Send { to: node(0), body: text("hello"), transport: Transport::Udp });
     net.run(ms(100));
     let (ago, path) = status(&net, 1).last_heard().expect("it sent a message");
@@ -29,16 +28,16 @@ fn a_peer_is_alive_while_heard_or_connected() {
     assert!(alive(&net, 1, ago + ms(1)) && !alive(&net, 1, ago), "the time is exclusive");
     assert!(!alive(&net, 2, ms(1_000_000)));
     assert_eq!(was_heard(&net), [true, false]);
-    assert_eq!(net.stations[0].node.broadcaster.count_alive(net.now, ago + ms(1), 9), 1);
-    assert_eq!(net.stations[0].node.broadcaster.count_alive(net.now, ago, 9), 0);
+    assert_eq!(net.broadcaster(0).count_alive(net.now(), ago + ms(1), 9), 1);
+    assert_eq!(net.broadcaster(0).count_alive(net.now(), ago, 9), 0);
 
     net.command(2, BroadcastCommand::Send { to: node(0), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
     assert!(status(&net, 2).connected && alive(&net, 2, Duration::ZERO));
     assert_eq!(was_heard(&net), [true, true]);
-    assert_eq!(net.stations[0].node.broadcaster.count_alive(net.now, ms(1_000_000), 9), 2);
+    assert_eq!(net.broadcaster(0).count_alive(net.now(), ms(1_000_000), 9), 2);
     assert_eq!(
-        net.stations[0].node.broadcaster.count_alive(net.now, ms(1_000_000), 1),
+        net.broadcaster(0).count_alive(net.now(), ms(1_000_000), 1),
         1,
         "the count stops at the maximum"
     );
@@ -62,8 +61,8 @@ fn near_lasts_two_rounds_and_at_least_a_minute() {
             net.broadcast(number, broadcast_of("here"));
         }
         net.run(ms(1_000));
-        let node = &net.stations[0].node;
-        (node.broadcaster.near().len(), node.broadcaster.near_within())
+        let zero = net.broadcaster(0);
+        (zero.near().len(), zero.near_within())
     };
     assert_eq!(within(0, ms(100)), (0, ms(60_000)));
     assert_eq!(within(2, ms(100)), (2, ms(60_000)));
@@ -80,7 +79,7 @@ fn an_unreached_peer_shows_its_backoff() {
     let before = status(&net, 1);
     assert_eq!((before.failures, before.failure, before.backoff, before.stalled), (0, None, None, None));
     assert!(!before.closes_before_first_frame && before.source.is_none());
-    net.stations[1].down = true;
+    net.crash(1);
     net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
     let told = status(&net, 1);
@@ -90,7 +89,7 @@ fn an_unreached_peer_shows_its_backoff() {
     assert!(left > Duration::ZERO);
     net.run(left);
     assert_eq!(status(&net, 1).backoff, None, "the backoff ends exactly then");
-    net.stations[1].down = false;
+    net.start(1);
     net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(1_000));
     let reached = status(&net, 1);

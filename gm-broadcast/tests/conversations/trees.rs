@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use gm_broadcast::{
     BroadcasterLimits, Counter, Directory, KnownNode, LatencyClass, PathCost, PathCosts, Targets, TreeShape,
 };
+use gm_sim::TrafficKind;
 use proptest::prelude::*;
 
-use crate::net::Net;
-use crate::station::{broadcast_of, ms, node};
-use crate::tap::Carrier;
+use crate::net::{Net, at};
+use crate::station::{broadcast_of, ms, node, sealed};
 
 const SHAPES: [TreeShape; 3] = [TreeShape::Postal, TreeShape::Halving, TreeShape::Star];
 
@@ -33,9 +33,9 @@ fn a_tree_of_eight_delivers_once_each() {
             assert_eq!(net.count(number, Counter::BroadcastDuplicates), 0);
         }
         let contents: Vec<_> = net.wire.iter().filter(|tapped| tapped.is_content(id)).collect();
-        assert!(contents.iter().all(|tapped| tapped.carrier == Carrier::Link));
+        assert!(contents.iter().all(|tapped| tapped.flow == TrafficKind::Stream));
         assert_eq!(contents.len(), 7);
-        let own = contents.iter().filter(|tapped| tapped.from == 0).count();
+        let own = contents.iter().filter(|tapped| tapped.from == at(0)).count();
         assert_eq!(
             own,
             if shape == TreeShape::Star { 7 } else { 3 },
@@ -77,7 +77,7 @@ fn an_island_without_its_first_nodes_is_reached() {
         let directory = std::sync::Arc::new(Directory::new((1..6).map(known).collect()));
         let mut net = Net::of(6, None, |config| config.directory = directory.clone());
         for number in 0..dead {
-            net.stations[number + 1].down = true;
+            net.crash(number + 1);
         }
         let id = net.broadcast(0, broadcast_of("to an island"));
         net.run(ms(5_000));
@@ -98,15 +98,18 @@ proptest! {
         fan_out in 1..4_usize,
         latency in 0..30_u64,
     ) {
-        let mut net = Net::of(count, None, |config| {
-            config.tree_shape = SHAPES[shape];
-            config.path_costs = deep();
-            config.limits.fan_out = fan_out;
-        });
-        net.latency = ms(latency);
+        let mut net = Net::with_latency(sealed, ms(latency));
+        for _ in 0..count {
+            net.add(None, |config| {
+                config.tree_shape = SHAPES[shape];
+                config.path_costs = deep();
+                config.limits.fan_out = fan_out;
+            });
+        }
+        net.introduce();
         let down: BTreeSet<usize> = down.into_iter().filter(|number| *number < count).collect();
         for number in &down {
-            net.stations[*number].down = true;
+            net.crash(*number);
         }
         for round in 0..3 {
             let id = net.broadcast(0, broadcast_of("to all that are up"));

@@ -16,13 +16,8 @@ impl<M: Machine> World<M> {
     /// Passes an input to a machine, or queues it if the node is paused. Must not be called while
     /// outputs are drained.
     pub(super) fn deliver_input(&mut self, node: NodeIndex, input: Input<M::Command>) {
+        let Some(input) = self.unless_paused(node, input) else { return };
         let Some(state) = self.nodes.get_mut(node.index()) else { return };
-        if let Some(paused) = &mut state.paused {
-            paused.queue.push_back(PendingInput::Input(input));
-            self.fault_happened(node, FaultClass::Pause);
-            return;
-        }
-        let length = input_bytes(&input);
         let known = match &input {
             Input::ConnectionOpened { link, .. }
             | Input::ConnectionBytes { link, .. }
@@ -32,15 +27,50 @@ impl<M: Machine> World<M> {
             }
             Input::Datagram { .. } | Input::Entropy(_) | Input::Command(_) | Input::Wake => true,
         };
+        if known {
+            self.pass_input(node, input);
+        } else {
+            self.input_lost(node, &input);
+        }
+    }
+
+    /// Passes an input to a node's machine, whatever the state of the network is: a datagram that
+    /// no node sent, or an event of a connection that does not exist. For tests of what a machine
+    /// must withstand.
+    pub fn inject(&mut self, node: NodeIndex, input: Input<M::Command>) {
+        if let Some((flow, length)) = input_bytes(&input) {
+            self.observe(node, &Observation::Added { flow, length });
+        }
+        if let Some(input) = self.unless_paused(node, input) {
+            self.pass_input(node, input);
+        }
+    }
+
+    /// Returns the input, unless the node is paused: then it is queued.
+    fn unless_paused(&mut self, node: NodeIndex, input: Input<M::Command>) -> Option<Input<M::Command>> {
+        let Some(paused) = self.nodes.get_mut(node.index()).and_then(|state| state.paused.as_mut()) else {
+            return Some(input);
+        };
+        paused.queue.push_back(PendingInput::Input(input));
+        self.fault_happened(node, FaultClass::Pause);
+        None
+    }
+
+    fn input_lost(&mut self, node: NodeIndex, input: &Input<M::Command>) {
+        if let Some((flow, length)) = input_bytes(input) {
+            self.observe(node, &Observation::Lost { flow, length });
+        }
+    }
+
+    fn pass_input(&mut self, node: NodeIndex, input: Input<M::Command>) {
+        let Some(state) = self.nodes.get(node.index()) else { return };
         let local = state.local_time(self.now);
-        if state.machine.is_none() || !known {
-            if let Some((flow, length)) = length {
-                self.observe(node, &Observation::Lost { flow, length });
-            }
+        if state.machine.is_none() {
+            self.input_lost(node, &input);
             return;
         }
         self.trace.input(self.now, node, &input);
-        if let Some((flow, length)) = length {
+        if let Some((flow, length)) = input_bytes(&input) {
             self.observe(node, &Observation::Arrived { flow, length });
         }
         self.observe(node, &Observation::Input(&input));

@@ -48,6 +48,14 @@ impl<M: Machine> World<M> {
 
     /// Lengths of the pieces in which the bytes are read.
     fn pieces(&mut self, from: NodeIndex, to: NodeIndex, length: usize) -> Vec<usize> {
+        let size = self.first_effect(from, to, |effect| match effect {
+            Effect::Pieces(size) => Some((*size).max(1)),
+            _ => None,
+        });
+        if let Some((class, size)) = size.filter(|(_, size)| *size < length) {
+            self.fault_happened(to, class);
+            return (0..length).step_by(size).map(|at| size.min(length - at)).collect();
+        }
         let parts = self.first_effect(from, to, |effect| match effect {
             Effect::Chunk(parts) => Some(*parts),
             _ => None,

@@ -30,21 +30,45 @@ impl Packet {
     }
 }
 
+/// A copy of a datagram, about to be sent to one receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct DatagramCopy<'a> {
+    /// Sender.
+    pub from: NodeIndex,
+    /// Receiver; a multicast has a copy for each.
+    pub to: NodeIndex,
+    /// Socket to which it is sent.
+    pub via: Via,
+    /// The bytes, sealed.
+    pub bytes: &'a [u8],
+}
+
+/// Decides whether a copy of a datagram is lost.
+pub type DatagramFilter = Box<dyn FnMut(DatagramCopy<'_>) -> bool>;
+
 const MILLION: u64 = 1_000_000;
 
 impl<M: Machine> World<M> {
-    /// Multicasts to all other nodes of the island: one send, one arrival for each.
+    /// Loses from now on every copy of a datagram for which the filter returns true, in addition to
+    /// those that active faults lose; `None` ends this. [`World::heal`] does not end it.
+    pub fn set_datagram_filter(&mut self, filter: Option<DatagramFilter>) {
+        self.datagram_filter = filter;
+    }
+
+    /// Multicasts to all other nodes of the island, and to the node itself if multicasts are looped
+    /// back: one send, one arrival for each.
     pub(super) fn multicast(&mut self, node: NodeIndex, bytes: Vec<u8>) {
         let location = self.nodes[node.index()].location;
         let path = self.network.island;
         let begin = schedule_send(&mut self.nodes[node.index()].busy_until, self.now, &path, bytes.len());
         let first = self.by_island.partition_point(|(island, _)| *island < location.island);
         let end = self.by_island.partition_point(|(island, _)| *island <= location.island);
+        let loops = self.network.multicast_loops;
         let seen = Observation::Sent {
             flow: TrafficKind::Multicast,
             to: None,
             link: None,
-            copies: end - first - 1,
+            copies: end - first - usize::from(!loops),
             bytes: &bytes,
         };
         self.observe(node, &seen);
@@ -52,7 +76,7 @@ impl<M: Machine> World<M> {
         self.outsider.record_datagram(&packet);
         for member in first..end {
             let to = self.by_island[member].1;
-            if to != node {
+            if to != node || loops {
                 self.send_copy(node, to, Rc::clone(&packet), begin, &path);
             }
         }
@@ -93,6 +117,12 @@ impl<M: Machine> World<M> {
         let length = packet.bytes.len();
         let flow = packet.flow();
         if length > self.network.mtu {
+            self.observe(to, &Observation::Lost { flow, length });
+            return;
+        }
+        let copy = DatagramCopy { from, to, via: packet.via, bytes: &packet.bytes };
+        if self.datagram_filter.as_mut().is_some_and(|is_lost| is_lost(copy)) {
+            self.fault_happened(to, FaultClass::Loss);
             self.observe(to, &Observation::Lost { flow, length });
             return;
         }
