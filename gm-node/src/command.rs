@@ -132,6 +132,13 @@ pub enum AckCount {
     All,
 }
 
+impl AckCount {
+    /// Whether any member has to acknowledge.
+    pub(crate) const fn needs_acks(self) -> bool {
+        !matches!(self, AckCount::None | AckCount::Some(0))
+    }
+}
+
 impl Wait {
     /// Waits for no other member.
     pub const NONE: Wait = Wait { count: AckCount::None, on_disk: false, timeout: Duration::ZERO };

@@ -7,6 +7,7 @@ mod contacts;
 mod discovery;
 mod evictions;
 mod hosted;
+mod members;
 mod reserved;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,6 +28,7 @@ use contacts::Contacts;
 pub(crate) use contacts::{AddedContact, Source};
 pub(crate) use evictions::millis;
 pub(crate) use hosted::HostedGroup;
+pub(crate) use members::{MAX_INDEXED, MAX_RANGES};
 pub(crate) use reserved::{is_reserved, reserved_name};
 
 /// A follow-up of a received message.

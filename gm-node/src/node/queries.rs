@@ -2,10 +2,11 @@
 
 use gm_broadcast::{Broadcaster, Time};
 use gm_clock::NetId;
-use gm_data::{GroupName, ItemSet, Record, Replica, Version, View};
+use gm_data::{Eviction, GroupName, ItemSet, Record, Replica, Version, View};
 
 use super::NodeMachine;
-use super::anti_entropy::freshness::Freshness;
+use super::anti_entropy::{Freshness, MAX_REPLIES};
+use super::watchers::Difference;
 use crate::config::NodeConfig;
 use crate::counter::NodeCounters;
 use crate::groups::Groups;
@@ -55,40 +56,45 @@ pub struct ConflictStatus {
 }
 
 impl<S: Store> NodeMachine<S> {
+    /// Identity of this node.
+    pub const fn me(&self) -> NetId {
+        self.cx.me()
+    }
+
     /// The configuration.
     pub const fn config(&self) -> &NodeConfig {
-        &self.config
+        &self.cx.config
     }
 
     /// The broadcaster: peers, reception, connections.
     pub const fn broadcaster(&self) -> &Broadcaster<std::convert::Infallible> {
-        &self.broadcaster
+        self.cx.peers()
     }
 
     /// The known peers, near and far.
     pub fn peers(&self) -> Vec<NetId> {
-        self.broadcaster.known()
+        self.cx.peers().known()
     }
 
     /// The store.
     pub const fn store(&self) -> &S {
-        &self.store
+        self.persistence.store()
     }
 
     /// The hosted groups, in the order of their names.
     pub fn hosted_groups(&self) -> impl Iterator<Item = &GroupName> + '_ {
-        self.groups.hosted.keys()
+        self.cx.groups.hosted.keys()
     }
 
     /// The known groups that are not hosted, each with a member.
     pub fn contacts(&self) -> impl Iterator<Item = (&GroupName, NetId)> + '_ {
-        self.groups.contacts.iter()
+        self.cx.groups.contacts.iter()
     }
 
     /// The limit [`NodeLimits::contacts`](crate::NodeLimits), if the contact table was full
     /// recently.
     pub fn contacts_full(&self) -> Option<usize> {
-        self.groups.contacts_full.then_some(self.config.limits.contacts)
+        self.cx.groups.contacts_full.then_some(self.cx.config.limits.contacts)
     }
 
     /// The groups of which this node is a member.
@@ -100,7 +106,7 @@ impl<S: Store> NodeMachine<S> {
     /// The current state of a hosted group, with its index. A clone costs constant time, and does
     /// not change.
     pub fn view(&self, group: &GroupName) -> Option<&View> {
-        self.groups.replica(group).map(Replica::view)
+        self.cx.groups.replica(group).map(Replica::view)
     }
 
     /// The members of a hosted group, in order.
@@ -115,13 +121,13 @@ impl<S: Store> NodeMachine<S> {
 
     /// This node's own record in a group, hosted or not.
     pub fn own_record(&self, group: &GroupName) -> Option<&Record> {
-        self.groups.record(group, self.me())
+        self.cx.groups.record(group, self.me())
     }
 
     /// The status of a hosted group.
     pub fn status(&self, now: Time, group: &GroupName) -> Option<GroupStatus> {
-        let replica = self.groups.replica(group)?;
-        let hosted = self.groups.hosted.get(group)?;
+        let replica = self.cx.groups.replica(group)?;
+        let hosted = self.cx.groups.hosted.get(group)?;
         let state = replica.state();
         let millis = now.as_nanos() / 1_000_000;
         let pause = replica.conflict().paused_until().map(|until| until.saturating_sub(millis));
@@ -133,10 +139,13 @@ impl<S: Store> NodeMachine<S> {
             former: state.records().filter(|record| record.version().forgotten).count(),
             fingerprint: state.fingerprint(),
             in_sync: hosted.in_sync,
-            freshness: self.freshness(now, group)?,
+            freshness: self.anti_entropy.freshness(&self.cx, now, group)?,
             is_member: state.is_member(self.me()),
             is_leaving: hosted.leaving_until.is_some(),
-            is_near_limit: super::inbound::is_near_limit(state.records().len(), self.config.limits.records),
+            is_near_limit: super::hosting::is_near_limit(
+                state.records().len(),
+                self.cx.config.limits.records,
+            ),
             is_at_limit: hosted.limit_reported,
             conflict: pause.filter(|pause| *pause > 0).map(|pause_millis| ConflictStatus {
                 pause_millis,
@@ -146,33 +155,50 @@ impl<S: Store> NodeMachine<S> {
         })
     }
 
+    /// The freshness of a hosted group.
+    pub fn freshness(&self, now: Time, group: &GroupName) -> Option<Freshness> {
+        self.anti_entropy.freshness(&self.cx, now, group)
+    }
+
+    /// The difference that a watcher has not read yet; `None` if there is no such watcher. Takes
+    /// constant time: [`Difference::part`] computes the events.
+    pub fn difference(&self, tag: u64) -> Option<Difference> {
+        self.watchers.difference(tag)
+    }
+
+    /// Evictions for the records of forgotten members that can be purged and, with
+    /// `include_absent`, of members that were not heard from since the start.
+    pub fn purgeable(&self, group: &GroupName, include_absent: bool) -> Vec<Eviction> {
+        self.cx.purgeable(group, include_absent)
+    }
+
     /// The node's counters, in addition to those of its broadcaster.
     pub const fn counters(&self) -> &NodeCounters {
-        let groups: &Groups = &self.groups;
+        let groups: &Groups = &self.cx.groups;
         &groups.counters
     }
 
     /// The use of each limit: (name, used, maximum).
     pub fn usage(&self) -> [(&'static str, usize, usize); 10] {
-        let limits = &self.config.limits;
-        let groups = &self.groups;
+        let limits = &self.cx.config.limits;
+        let groups = &self.cx.groups;
         let records =
             groups.hosted.keys().filter_map(|name| self.view(name)).map(|view| view.records().len()).max();
         [
             ("groups", groups.hosted.len(), limits.groups),
             ("contacts", groups.contacts.len(), limits.contacts),
             ("records", records.unwrap_or(0), limits.records),
-            ("writes", self.write_queue.len(), limits.writes),
-            ("waits", self.waits.len(), limits.waits + limits.writes),
+            ("writes", self.writes.len(), limits.writes),
+            ("waits", self.dissemination.open_waits(), limits.waits + limits.writes),
             ("watchers", self.watchers.len(), limits.watchers),
             (
                 "watch-bytes",
                 usize::try_from(self.watchers.retained_bytes()).unwrap_or(usize::MAX),
                 limits.watch_bytes,
             ),
-            ("pulls", self.pulls.len(), limits.pulls),
-            ("replies", self.delayed_replies.len(), 256),
-            ("unstored", self.unstored_broadcasts.len(), self.config.broadcast.limits.cached_broadcasts + 1),
+            ("pulls", self.anti_entropy.open_pulls(), limits.pulls),
+            ("replies", self.anti_entropy.delayed_replies(), MAX_REPLIES),
+            ("unstored", self.persistence.unstored(), self.cx.config.broadcast.limits.cached_broadcasts + 1),
         ]
     }
 }

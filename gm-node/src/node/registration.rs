@@ -1,5 +1,4 @@
-//! The member's side of registration: each member of a group registers with the group's rendezvous
-//! nodes (see `rendezvous.rs`) and learns from them who else is a member (see `registrar.rs`). So
+//! Registration: each member of a group registers with the group's rendezvous nodes (see `rendezvous.rs`) and learns from them who else is a member. So
 //! two nodes that join a group find each other within one or two round trips, however many groups
 //! the cluster has.
 //!
@@ -11,17 +10,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gm_broadcast::{Rng, Time, Timers, Transport};
+use gm_broadcast::{BroadcastCommand, Rng, Time, Transport};
 use gm_clock::NetId;
-use gm_codec::{Body, Fingerprints, GroupEntry};
-use gm_data::{GroupName, Replica};
+use gm_codec::{Body, Fingerprints, GroupEntry, Versions};
+use gm_data::GroupName;
 
-use super::NodeMachine;
+use super::context::{Context, Route};
+use super::messages::ask_for_own_record;
 use super::timers::NodeTimer;
+
 use crate::counter::NodeCounter;
 use crate::groups::Groups;
 use crate::rendezvous::{COUNT, Weight, best, insert, key, weight};
-use crate::store::Store;
 
 mod unresponsive;
 
@@ -50,13 +50,17 @@ const REFRESHING_MEMBERS: usize = 4;
 const MAX_SLOWDOWN: usize = 256;
 /// Maximum number of registrations that a node refreshes per second.
 const MAX_PER_SECOND: u32 = 4;
+/// Number of nodes named in a referral for one group; some of them may be dead.
+const MAX_REFERRED_NODES: usize = 4;
+/// Maximum number of names in one message for which its sender is referred to other nodes.
+const MAX_REFERRED_GROUPS: usize = 32;
 /// Number of queries to the rendezvous nodes until a member answers: all members that they know may
 /// be dead.
 const MAX_QUERIES: u32 = 3;
 
-/// The rendezvous nodes of our groups, and the times of registration.
+/// The rendezvous nodes of this node's groups, and the times of registration.
 #[derive(Debug)]
-pub(super) struct Registrations {
+pub(super) struct Registration {
     groups: BTreeMap<GroupName, RegisteredGroup>,
     /// Pages that are sent and not answered yet, by receiver.
     pages: BTreeMap<NetId, PendingPage>,
@@ -106,7 +110,7 @@ impl RegisteredGroup {
     fn plan(&mut self, now: Time, soon: Duration, groups: &Groups, name: &GroupName) {
         let used: BTreeSet<NetId> = self.rendezvous().collect();
         self.due.retain(|node, _| used.contains(node));
-        let others = others_of(groups, name);
+        let others = groups.other_member_count(name);
         let is_alone = others == 0;
         let wait = if is_alone { JOIN_DELAY + soon.min(JOIN_DELAY) } else { soon * slowdown(others) };
         for node in used {
@@ -115,12 +119,12 @@ impl RegisteredGroup {
     }
 }
 
-impl Registrations {
+impl Registration {
     /// `seed` is the node's seed. A separate generator keeps the draws here independent of those
     /// elsewhere.
-    pub(super) fn new(mut seed: [u8; 32], period: Duration) -> Registrations {
+    pub(super) fn new(mut seed: [u8; 32], period: Duration) -> Registration {
         seed[0] ^= 0x52;
-        Registrations {
+        Registration {
             groups: BTreeMap::new(),
             pages: BTreeMap::new(),
             unresponsive: UnresponsiveNodes::default(),
@@ -134,18 +138,18 @@ impl Registrations {
     }
 
     /// Considers a node, new or answering again, as a rendezvous node of each group.
-    fn consider(&mut self, now: Time, node: NetId, groups: &Groups, timers: &mut Timers<NodeTimer>) {
+    fn consider(&mut self, cx: &mut Context, node: NetId) {
         let soon = self.random_delay();
         for (name, registered) in &mut self.groups {
             // Nodes beyond the last ranked one are unknown, and may rank higher.
             let max = if registered.complete { MAX_RANKED } else { registered.ranked.len() };
             if insert(&mut registered.ranked, weight(registered.key, node), max).is_some() {
-                registered.plan(now, soon, groups, name);
+                registered.plan(cx.now, soon, &cx.groups, name);
             } else {
                 registered.complete = false;
             }
         }
-        timers.set_by(NodeTimer::Registration, now);
+        cx.timers.set_by(NodeTimer::Registration, cx.now);
     }
 
     /// Time of the next action.
@@ -155,32 +159,13 @@ impl Registrations {
         dues.chain(self.pages.values().map(|page| page.due)).chain(self.unresponsive.next()).min()
     }
 
-    pub(super) fn is_unresponsive(&self, node: NetId) -> bool {
-        self.unresponsive.is_unresponsive(node)
-    }
-}
-
-/// The number of other known members of a group.
-fn others_of(groups: &Groups, name: &GroupName) -> usize {
-    let me = groups.me();
-    let state = groups.set.group(name).map(Replica::state);
-    state.map_or(0, |state| state.member_count() - usize::from(state.is_member(me)))
-}
-
-/// The factor by which registrations are rarer with this number of other members.
-fn slowdown(others: usize) -> u32 {
-    let rarity = ((others + 1) / REFRESHING_MEMBERS).next_power_of_two().min(MAX_SLOWDOWN);
-    u32::try_from(rarity).unwrap_or(1)
-}
-
-impl<S: Store> NodeMachine<S> {
     /// Starts registering as a member of a group.
-    pub(super) fn enroll(&mut self, now: Time, group: &GroupName) {
-        if self.config.single_node || self.registrations.groups.contains_key(group) {
+    pub(super) fn enroll(&mut self, cx: &mut Context, group: &GroupName) {
+        if cx.config.single_node || self.groups.contains_key(group) {
             return;
         }
         let key = key(group);
-        let mine = weight(key, self.me());
+        let mine = weight(key, cx.me());
         let registered = RegisteredGroup {
             key,
             own_weight: mine,
@@ -188,119 +173,114 @@ impl<S: Store> NodeMachine<S> {
             complete: false,
             due: BTreeMap::new(),
         };
-        self.registrations.groups.insert(group.clone(), registered);
-        self.timers.set_by(NodeTimer::Registration, now);
+        self.groups.insert(group.clone(), registered);
+        cx.timers.set_by(NodeTimer::Registration, cx.now);
     }
 
     /// Stops registering in a group.
     pub(super) fn unenroll(&mut self, group: &GroupName) {
-        self.registrations.groups.remove(group);
-        for page in self.registrations.pages.values_mut() {
+        self.groups.remove(group);
+        for page in self.pages.values_mut() {
             page.names.retain(|name| name != group);
         }
     }
 
     /// Considers a discovered node as a rendezvous node.
-    pub(super) fn consider_rendezvous(&mut self, now: Time, node: NetId) {
-        if node != self.me() {
-            self.registrations.consider(now, node, &self.groups, &mut self.timers);
+    pub(super) fn consider_rendezvous(&mut self, cx: &mut Context, node: NetId) {
+        if node != cx.me() {
+            self.consider(cx, node);
         }
     }
 
     /// Handles a message from an unresponsive node: it is considered again, and other unresponsive
     /// nodes soon are.
-    pub(super) fn on_message_from(&mut self, now: Time, node: NetId) {
-        if !self.registrations.unresponsive.is_unresponsive(node) {
+    pub(super) fn on_message_from(&mut self, cx: &mut Context, node: NetId) {
+        if !self.unresponsive.is_unresponsive(node) {
             return;
         }
-        let wait = self.registrations.random_delay();
-        if self.registrations.unresponsive.on_message(now, node, wait) {
-            self.registrations.consider(now, node, &self.groups, &mut self.timers);
+        let wait = self.random_delay();
+        if self.unresponsive.on_message(cx.now, node, wait) {
+            self.consider(cx, node);
         }
     }
 
     /// Sends the registrations that are due.
-    pub(super) fn send_registrations(&mut self, now: Time) {
-        for node in self.registrations.unresponsive.take_expired(now) {
-            self.registrations.consider(now, node, &self.groups, &mut self.timers);
+    pub(super) fn send_registrations(&mut self, cx: &mut Context) {
+        for node in self.unresponsive.take_expired(cx.now) {
+            self.consider(cx, node);
         }
-        self.end_pages(now);
-        self.choose_rendezvous(now);
-        for (node, names) in self.due_pages(now) {
-            self.count(NodeCounter::RegistrationsSent);
-            self.send_page(now, node, &names, Transport::Udp);
-            self.registrations.pages.insert(node, PendingPage { names, tries: 1, due: now + ANSWER_TIMEOUT });
+        self.end_pages(cx);
+        self.choose_rendezvous(cx);
+        for (node, names) in self.due_pages(cx) {
+            cx.count(NodeCounter::RegistrationsSent);
+            send_page(cx, (node, Transport::Udp), &names);
+            self.pages.insert(node, PendingPage { names, tries: 1, due: cx.now + ANSWER_TIMEOUT });
         }
-        self.timers.set_or_cancel(NodeTimer::Registration, self.registrations.next());
+        cx.timers.set_or_cancel(NodeTimer::Registration, self.next());
     }
 
     /// Sends unanswered pages again, by connection, or marks their receivers as unresponsive.
-    fn end_pages(&mut self, now: Time) {
-        let late = self.registrations.pages.iter().filter(|(_, page)| page.due <= now);
+    fn end_pages(&mut self, cx: &mut Context) {
+        let late = self.pages.iter().filter(|(_, page)| page.due <= cx.now);
         let late: Vec<NetId> = late.map(|(node, _)| *node).collect();
         for node in late {
-            let Some(page) = self.registrations.pages.get_mut(&node) else { continue };
+            let Some(page) = self.pages.get_mut(&node) else { continue };
             if page.tries < MAX_TRIES && !page.names.is_empty() {
                 page.tries += 1;
-                page.due = now + 2 * ANSWER_TIMEOUT;
+                page.due = cx.now + 2 * ANSWER_TIMEOUT;
                 let names = page.names.clone();
-                self.send_page(now, node, &names, Transport::Tcp);
+                send_page(cx, (node, Transport::Tcp), &names);
                 continue;
             }
-            let page = self.registrations.pages.remove(&node);
+            let page = self.pages.remove(&node);
             if page.is_some_and(|page| !page.names.is_empty()) {
-                self.count(NodeCounter::RegistrationsUnanswered);
-                self.registrations.unresponsive.on_timeout(now, node);
-                self.drop_rendezvous(now, node);
+                cx.count(NodeCounter::RegistrationsUnanswered);
+                self.unresponsive.on_timeout(cx.now, node);
+                self.drop_rendezvous(cx, node);
             }
         }
     }
 
     /// Replaces an unresponsive node by the next best one.
-    fn drop_rendezvous(&mut self, now: Time, node: NetId) {
-        let soon = self.registrations.random_delay();
-        for (name, registered) in &mut self.registrations.groups {
+    fn drop_rendezvous(&mut self, cx: &mut Context, node: NetId) {
+        let soon = self.random_delay();
+        for (name, registered) in &mut self.groups {
             let before = registered.ranked.len();
             registered.ranked.retain(|(_, ranked)| *ranked != node);
             if registered.ranked.len() < before {
-                registered.plan(now, soon, &self.groups, name);
+                registered.plan(cx.now, soon, &cx.groups, name);
             }
         }
     }
 
     /// Ranks all nodes for groups with too few ranked ones.
-    fn choose_rendezvous(&mut self, now: Time) {
+    fn choose_rendezvous(&mut self, cx: &mut Context) {
         let few = |registered: &RegisteredGroup| registered.ranked.len() < COUNT;
-        if !self.registrations.groups.values().any(few) {
+        if !self.groups.values().any(few) {
             return;
         }
-        let known = self.candidates();
-        let soon = self.registrations.random_delay();
-        let groups = &self.groups;
-        for (name, registered) in
-            self.registrations.groups.iter_mut().filter(|(_, registered)| few(registered))
-        {
+        let known = self.candidates(cx);
+        let soon = self.random_delay();
+        let groups = &cx.groups;
+        for (name, registered) in self.groups.iter_mut().filter(|(_, registered)| few(registered)) {
             if registered.ranked.len() < known.len() {
                 registered.ranked = best(registered.key, known.iter().copied(), MAX_RANKED);
                 registered.complete = registered.ranked.len() == known.len();
-                registered.plan(now, soon, groups, name);
+                registered.plan(cx.now, soon, groups, name);
             }
         }
     }
 
     /// The names that are due, by rendezvous node: a page for each one without a pending page.
-    fn due_pages(&mut self, now: Time) -> BTreeMap<NetId, Vec<GroupName>> {
-        let (groups, registrations) = (&self.groups, &mut self.registrations);
+    fn due_pages(&mut self, cx: &mut Context) -> BTreeMap<NetId, Vec<GroupName>> {
         let mut pages: BTreeMap<NetId, (usize, Vec<GroupName>)> = BTreeMap::new();
-        for (name, registered) in &mut registrations.groups {
+        for (name, registered) in &mut self.groups {
             let due = registered.due.iter_mut();
-            for (node, due) in
-                due.filter(|(node, due)| due.at <= now && !registrations.pages.contains_key(node))
-            {
-                let others = others_of(groups, name);
+            for (node, due) in due.filter(|(node, due)| due.at <= cx.now && !self.pages.contains_key(node)) {
+                let others = cx.groups.other_member_count(name);
                 if due.is_alone && others > 0 {
                     // Another member was discovered meanwhile, so there is no hurry.
-                    let at = now + registrations.rng.duration_up_to(registrations.spread) * slowdown(others);
+                    let at = cx.now + self.rng.duration_up_to(self.spread) * slowdown(others);
                     *due = DueRegistration { at, is_alone: false };
                     continue;
                 }
@@ -314,46 +294,100 @@ impl<S: Store> NodeMachine<S> {
         pages.into_iter().map(|(node, (_, names))| (node, names)).collect()
     }
 
-    fn send_page(&mut self, now: Time, to: NetId, names: &[GroupName], by: Transport) {
-        let me = self.me();
-        let groups = names.iter().map(|name| (name.clone(), GroupEntry::Contact(me))).collect();
-        let body = Fingerprints { answer: true, after: None, until: names.last().cloned(), groups };
-        self.send(now, to, Body::Fingerprints(body), by);
-    }
-
     /// Handles the answer to the page that ends with `until`: its names are registered with the
     /// node until their next time.
-    pub(super) fn on_registered(&mut self, now: Time, from: NetId, until: &GroupName) {
-        if self.registrations.pages.get(&from).is_none_or(|page| page.names.last() != Some(until)) {
+    pub(super) fn on_registered(&mut self, cx: &mut Context, from: NetId, until: &GroupName) {
+        if self.pages.get(&from).is_none_or(|page| page.names.last() != Some(until)) {
             return;
         }
-        let Some(page) = self.registrations.pages.remove(&from) else { return };
-        self.registrations.unresponsive.remove(from);
-        let all = u32::try_from(COUNT * self.registrations.groups.len()).unwrap_or(u32::MAX);
+        let Some(page) = self.pages.remove(&from) else { return };
+        self.unresponsive.remove(from);
+        let all = u32::try_from(COUNT * self.groups.len()).unwrap_or(u32::MAX);
         let period =
-            self.config.timing.registration_interval.max(Duration::from_secs(1) / MAX_PER_SECOND * all);
-        let period = period - period / 8 + self.registrations.rng.duration_up_to(period / 4);
+            cx.config.timing.registration_interval.max(Duration::from_secs(1) / MAX_PER_SECOND * all);
+        let period = period - period / 8 + self.rng.duration_up_to(period / 4);
         for name in page.names {
-            let others = others_of(&self.groups, &name);
-            let registered = self.registrations.groups.get_mut(&name);
+            let others = cx.groups.other_member_count(&name);
+            let registered = self.groups.get_mut(&name);
             if let Some(due) = registered.and_then(|registered| registered.due.get_mut(&from)) {
-                *due = DueRegistration { at: now + period * slowdown(others), is_alone: false };
+                *due = DueRegistration { at: cx.now + period * slowdown(others), is_alone: false };
             }
         }
-        self.timers.set_or_cancel(NodeTimer::Registration, self.registrations.next());
+        cx.timers.set_or_cancel(NodeTimer::Registration, self.next());
     }
 
     /// After a reported host did not answer: if no other member is known, asks the rendezvous nodes
     /// for one.
-    pub(super) fn query_rendezvous(&mut self, now: Time, group: &GroupName) {
-        let others = others_of(&self.groups, group);
-        let Some(hosted) = self.groups.hosted.get_mut(group) else { return };
+    pub(super) fn query_rendezvous(&self, cx: &mut Context, group: &GroupName) {
+        let others = cx.groups.other_member_count(group);
+        let Some(hosted) = cx.groups.hosted.get_mut(group) else { return };
         if others > 0 || !hosted.host_candidates.is_empty() || hosted.rendezvous_queries >= MAX_QUERIES {
             return;
         }
         hosted.rendezvous_queries += 1;
-        for node in self.rendezvous_of(group) {
-            self.send_probe(now, group.clone(), (node, Transport::Udp));
+        for node in self.rendezvous_of(cx, group) {
+            ask_for_own_record(cx, group.clone(), (node, Transport::Udp));
         }
     }
+
+    /// Refers a node to those that rank higher than this one for some groups, as in the iterative
+    /// lookup of Kademlia (Maymounkov and Mazières 2002). So a newcomer that knows a single node
+    /// ends up registering where all others do.
+    pub(super) fn refer(&self, cx: &mut Context, to: NetId, names: &[GroupName]) {
+        if names.is_empty() {
+            return;
+        }
+        let candidates = self.candidates(cx);
+        let me = cx.me();
+        let mut nodes = BTreeSet::new();
+        for name in names.iter().take(MAX_REFERRED_GROUPS) {
+            let others = candidates.iter().copied().filter(|node| *node != to);
+            let better = best(key(name), others.chain([me]), MAX_REFERRED_NODES).into_iter();
+            nodes.extend(better.map(|(_, node)| node).take_while(|node| *node != me));
+        }
+        cx.command(BroadcastCommand::Introduce { to, nodes: nodes.into_iter().collect() });
+    }
+
+    /// Answers a node that asks for its record in a group of which this node knows no member: it
+    /// reports that, or refers the node to the group's rendezvous nodes, which know more.
+    pub(super) fn on_record_unknown(&self, cx: &mut Context, (to, by): Route, asked: Versions) {
+        if self.ranked_for(cx, &asked.name).contains(&cx.me()) {
+            cx.send(to, Body::Versions(asked), by);
+        } else {
+            self.refer(cx, to, std::slice::from_ref(&asked.name));
+        }
+    }
+
+    /// The other rendezvous nodes of a group, as far as is known here.
+    pub(super) fn rendezvous_of(&self, cx: &Context, group: &GroupName) -> Vec<NetId> {
+        let mut nodes = self.ranked_for(cx, group);
+        nodes.retain(|node| *node != cx.me());
+        nodes
+    }
+
+    fn ranked_for(&self, cx: &Context, group: &GroupName) -> Vec<NetId> {
+        let all = self.candidates(cx).into_iter().chain([cx.me()]);
+        best(key(group), all, COUNT).into_iter().map(|(_, node)| node).collect()
+    }
+
+    /// Known nodes that are not unresponsive.
+    fn candidates(&self, cx: &Context) -> Vec<NetId> {
+        let mut known = cx.peers().known();
+        known.retain(|node| !self.unresponsive.is_unresponsive(*node));
+        known
+    }
+}
+
+/// Sends names to a rendezvous node.
+fn send_page(cx: &mut Context, (to, by): Route, names: &[GroupName]) {
+    let me = cx.me();
+    let groups = names.iter().map(|name| (name.clone(), GroupEntry::Contact(me))).collect();
+    let body = Fingerprints { answer: true, after: None, until: names.last().cloned(), groups };
+    cx.send(to, Body::Fingerprints(body), by);
+}
+
+/// The factor by which registrations are rarer with this number of other members.
+fn slowdown(others: usize) -> u32 {
+    let rarity = ((others + 1) / REFRESHING_MEMBERS).next_power_of_two().min(MAX_SLOWDOWN);
+    u32::try_from(rarity).unwrap_or(1)
 }

@@ -8,8 +8,8 @@ use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_data::{GroupName, Replica};
 
-use crate::node::NodeMachine;
-use crate::store::Store;
+use crate::node::action::Action;
+use crate::node::context::Context;
 
 /// Freshness of a group: how far its state was compared with other hosts. Durations count back from
 /// now.
@@ -53,7 +53,7 @@ impl Freshness {
 
 /// Times of root comparisons that found no difference.
 #[derive(Debug, Default)]
-pub(in crate::node) struct Comparisons {
+pub(super) struct Comparisons {
     /// Time of the last equal root, for each peer.
     last_equal: BTreeMap<NetId, Time>,
 }
@@ -65,66 +65,36 @@ const ALIVE_WINDOW: Duration = Duration::from_secs(60);
 /// Maximum number of peers whose times are kept; beyond it the oldest is dropped.
 const MAX_NODES: usize = 1_024;
 
-impl<S: Store> NodeMachine<S> {
+impl Comparisons {
     /// Notes that all groups shared with a peer are in sync.
-    pub(in crate::node) fn note_equal(&mut self, now: Time, with: NetId) {
-        let equal = &mut self.comparisons.last_equal;
+    pub(super) fn note_equal(&mut self, cx: &mut Context, with: NetId) {
+        let equal = &mut self.last_equal;
         if equal.len() >= MAX_NODES && !equal.contains_key(&with) {
             let oldest = equal.iter().min_by_key(|(_, at)| **at).map(|(node, _)| *node);
             oldest.and_then(|oldest| equal.remove(&oldest));
         }
-        equal.insert(with, now);
-        let groups = &mut self.groups;
-        let topology = &groups.set;
+        equal.insert(with, cx.now);
+        let groups = &mut cx.groups;
+        let set = &groups.set;
         for (name, hosted) in groups.hosted.iter_mut().filter(|(_, hosted)| hosted.differs_since.is_some()) {
-            if topology.group(name).is_some_and(|replica| replica.state().is_member(with)) {
+            if set.group(name).is_some_and(|replica| replica.state().is_member(with)) {
                 hosted.differs_since = None;
             }
         }
     }
 
-    /// Notes that a group differs from another host's.
-    pub(in crate::node) fn note_difference(&mut self, now: Time, group: &GroupName) {
-        if let Some(hosted) = self.groups.hosted.get_mut(group) {
-            hosted.differs_since.get_or_insert(now);
-        }
-    }
-
-    /// Notes that a peer does not host a group and has no contact for it.
-    pub(in crate::node) fn note_unknown(&mut self, now: Time, from: NetId, group: &GroupName) {
-        let me = self.me();
-        let groups = &mut self.groups;
-        let state = groups.set.group(group).map(Replica::state);
-        let others = state.is_some_and(|state| state.members().any(|member| member != me));
-        if let Some(hosted) =
-            groups.hosted.get_mut(group).filter(|hosted| !others && hosted.host_candidates.is_empty())
-        {
-            hosted.asked_peers.retain(|(peer, _)| *peer != from);
-            if hosted.asked_peers.len() < REQUIRED_PEERS {
-                hosted.asked_peers.push((from, now));
-            }
-        }
-    }
-
-    /// Number of peers that must know no other member before this node considers itself the sole
-    /// member: three, or all that are alive. A single peer may not have heard of a member that
-    /// another one knows.
-    pub(in crate::node) fn peers_to_ask(&self, now: Time) -> usize {
-        self.broadcaster.count_alive(now, ALIVE_WINDOW, REQUIRED_PEERS).max(1)
-    }
-
     /// The freshness of a hosted group.
-    pub fn freshness(&self, now: Time, group: &GroupName) -> Option<Freshness> {
-        let hosted = self.groups.hosted.get(group)?;
-        let state = self.groups.replica(group).map(Replica::state)?;
-        if self.config.single_node {
+    pub(super) fn freshness(&self, cx: &Context, now: Time, group: &GroupName) -> Option<Freshness> {
+        let hosted = cx.groups.hosted.get(group)?;
+        let state = cx.groups.replica(group).map(Replica::state)?;
+        if cx.config.single_node {
             return Some(Freshness::SingleNode);
         }
         if !hosted.in_sync {
-            let alone = !state.members().any(|member| member != self.me());
-            let enough = hosted.asked_peers.len() >= self.peers_to_ask(now);
+            let enough = hosted.asked_peers.len() >= peers_to_ask(cx, now);
             let last = hosted.asked_peers.iter().max_by_key(|(_, at)| *at);
-            let sole = last.filter(|_| enough && alone && hosted.host_candidates.is_empty());
+            let alone = enough && !cx.groups.has_other_members(group);
+            let sole = last.filter(|_| alone && hosted.host_candidates.is_empty());
             return Some(match sole {
                 Some(&(asked, at)) => Freshness::SoleMember { asked, ago: now.since(at) },
                 None => Freshness::Unverified,
@@ -133,9 +103,48 @@ impl<S: Store> NodeMachine<S> {
         if let Some(since) = hosted.differs_since {
             return Some(Freshness::Differs { since: now.since(since) });
         }
-        let with_all = self.comparisons.last_equal.iter().filter(|(node, _)| state.is_member(**node));
+        let with_all = self.last_equal.iter().filter(|(node, _)| state.is_member(**node));
         let with_all = with_all.map(|(node, at)| (*node, *at)).max_by_key(|(_, at)| *at);
         let last = [hosted.last_equal, with_all].into_iter().flatten().max_by_key(|(_, at)| *at);
         Some(last.map_or(Freshness::Unverified, |(with, at)| Freshness::InSync { with, ago: now.since(at) }))
     }
+}
+
+/// Notes that another host of a group is in sync.
+pub(super) fn note_in_sync(cx: &mut Context, group: &GroupName, with: NetId) {
+    let now = cx.now;
+    let Some(hosted) = cx.groups.hosted.get_mut(group) else { return };
+    (hosted.last_equal, hosted.differs_since, hosted.unsettled_turns) = (Some((with, now)), None, 0);
+    if hosted.leaving_until.is_some() {
+        // The peer has the leave.
+        hosted.leaving_until = Some(now);
+    }
+    let first = !std::mem::replace(&mut hosted.in_sync, true);
+    cx.act(Action::InSync { group: group.clone(), with, first });
+}
+
+/// Notes that a group differs from another host's.
+pub(super) fn note_difference(cx: &mut Context, group: &GroupName) {
+    if let Some(hosted) = cx.groups.hosted.get_mut(group) {
+        hosted.differs_since.get_or_insert(cx.now);
+    }
+}
+
+/// Notes that a peer does not host a group and has no contact for it.
+pub(super) fn note_unknown(cx: &mut Context, from: NetId, group: &GroupName) {
+    let others = cx.groups.has_other_members(group);
+    let hosted = cx.groups.hosted.get_mut(group);
+    if let Some(hosted) = hosted.filter(|hosted| !others && hosted.host_candidates.is_empty()) {
+        hosted.asked_peers.retain(|(peer, _)| *peer != from);
+        if hosted.asked_peers.len() < REQUIRED_PEERS {
+            hosted.asked_peers.push((from, cx.now));
+        }
+    }
+}
+
+/// Number of peers that must know no other member before this node considers itself the sole
+/// member: three, or all that are alive. A single peer may not have heard of a member that another
+/// one knows.
+pub(super) fn peers_to_ask(cx: &Context, now: Time) -> usize {
+    cx.peers().count_alive(now, ALIVE_WINDOW, REQUIRED_PEERS).max(1)
 }

@@ -10,8 +10,8 @@ use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_data::{GroupName, Replica};
 
-use crate::node::NodeMachine;
-use crate::store::Store;
+use crate::node::context::Context;
+use crate::node::timers::NodeTimer;
 
 /// In a group with more other members, random partners find a difference soon enough.
 const MAX_GROUP_MEMBERS: usize = 8;
@@ -24,7 +24,7 @@ const MAX_LAGGING: usize = 1_024;
 
 /// Members that may lack this node's writes.
 #[derive(Debug, Default)]
-pub(in crate::node) struct LaggingMembers(BTreeMap<NetId, Lagging>);
+pub(super) struct LaggingMembers(BTreeMap<NetId, Lagging>);
 
 #[derive(Clone, Copy, Debug)]
 struct Lagging {
@@ -42,18 +42,18 @@ impl LaggingMembers {
     }
 
     /// Removes a member that is in sync.
-    pub(in crate::node) fn remove(&mut self, node: NetId) {
+    pub(super) fn remove(&mut self, node: NetId) {
         self.0.remove(&node);
     }
 
     /// Time of the next attempt, at least the minimum delay from now.
-    pub(in crate::node) fn next(&self, now: Time) -> Option<Time> {
+    pub(super) fn next(&self, now: Time) -> Option<Time> {
         Some(self.0.values().map(|entry| entry.due).min()?.max(now + MIN_INTERVAL))
     }
 
     /// Takes a member that is due; its next attempt is after twice `first`, and the delay doubles
     /// each time.
-    pub(in crate::node) fn take_due(&mut self, now: Time, first: Duration) -> Option<NetId> {
+    pub(super) fn take_due(&mut self, now: Time, first: Duration) -> Option<NetId> {
         let due = self.0.iter_mut().filter(|(_, entry)| entry.due <= now);
         let (node, entry) = due.min_by_key(|(_, entry)| entry.due)?;
         let node = *node;
@@ -64,21 +64,25 @@ impl LaggingMembers {
         }
         Some(node)
     }
-}
 
-impl<S: Store> NodeMachine<S> {
+    /// Starts the next exchange at the latest when a lagging member is due.
+    pub(super) fn schedule(&self, cx: &mut Context) {
+        if let Some(next) = self.next(cx.now) {
+            cx.timers.set_by(NodeTimer::Exchange, next);
+        }
+    }
+
     /// After a write in a group, tracks the members that may not receive it.
-    pub(in crate::node) fn track_lagging(&mut self, now: Time, group: &GroupName) {
-        let me = self.me();
-        let Some(state) = self.groups.set.group(group).map(Replica::state) else { return };
+    pub(super) fn track(&mut self, cx: &Context, group: &GroupName) {
+        let me = cx.me();
+        let Some(state) = cx.groups.set.group(group).map(Replica::state) else { return };
         if state.member_count() > MAX_GROUP_MEMBERS + 1 {
             return;
         }
         // A neighbor detects a lost multicast itself.
-        let far = |member: &NetId| *member != me && !self.broadcaster.is_near(*member);
-        let others: Vec<NetId> = state.members().filter(far).collect();
-        let due = now + self.config.timing.exchange_interval_active;
-        others.into_iter().for_each(|member| self.lagging.add(due, member));
+        let far = |member: &NetId| *member != me && !cx.peers().is_near(*member);
+        let due = cx.now + cx.config.timing.exchange_interval_active;
+        state.members().filter(far).for_each(|member| self.add(due, member));
     }
 }
 

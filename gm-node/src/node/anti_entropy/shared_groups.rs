@@ -1,330 +1,107 @@
-//! Descent over the groups that two nodes share, as in a Merkle tree: of two nodes that share a
-//! thousand groups, a difference in one of them costs three small messages. Groups are put into
-//! buckets by the hash of their names, with sixteen children each. Used when two roots differ.
+//! Descent over the groups that two nodes share: of two nodes that share a thousand groups, a
+//! difference in one of them costs three small messages. Used when two roots differ.
 
-use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_codec::{Body, GroupEntry, ParentBucket};
+use gm_codec::{Body, Buckets, GroupEntry, ParentBucket};
 use gm_data::{GroupName, Replica};
 
-use super::exchange::Route;
+use super::comparison::send_comparison;
+use super::group_tree::{DEEPEST_LEVEL, ListedBuckets, MAX_LISTED_GROUPS, SharedGroup, diff_buckets, parent};
 use crate::counter::NodeCounter;
-use crate::groups::{is_reserved, reserved_name};
-use crate::node::NodeMachine;
+use crate::groups::reserved_name;
+use crate::node::context::{Context, Route};
 use crate::rendezvous::key;
-use crate::store::Store;
 
-/// Maximum number of groups in a bucket that are listed instead of the fingerprints of its
-/// children.
-const MAX_LISTED_GROUPS: usize = 16;
-/// Number of children of a bucket.
-const CHILDREN: u64 = 16;
-const CHILDREN_OF_ONE: usize = 16;
 /// Maximum number of listing messages in reply to one message; the next exchange finds the rest.
 const MAX_LISTS: usize = 64;
-/// The level at which a bucket has one position only.
-const DEEPEST_LEVEL: u8 = 8;
 
-/// A group that is shared with another node, as far as is known here.
-#[derive(Clone, Debug)]
-struct SharedGroup {
-    name_hash: u32,
-    name: GroupName,
-    /// Its summand of the root.
-    fingerprint_part: u64,
+/// Whether a group is shared with a node: both are members, as far as is known here.
+fn shares(cx: &Context, replica: &Replica, node: NetId) -> bool {
+    let state = replica.state();
+    state.is_member(node) && state.is_member(cx.me()) && cx.groups.hosted.contains_key(state.name())
 }
 
-/// Buckets of shared groups that a comparison lists completely: some children of one bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::node) struct ListedBuckets {
-    /// Level of the parent bucket.
-    level: u8,
-    index: u64,
-    /// Bit i is set if child i is listed.
-    children: u16,
+/// The root hash of the groups that both nodes share, as far as is known here.
+pub(super) fn root_with(cx: &Context, node: NetId) -> u128 {
+    cx.groups.set.root_of(|replica| shares(cx, replica, node))
 }
 
-impl ListedBuckets {
-    /// The complete list of shared groups.
-    const ALL: ListedBuckets = ListedBuckets { level: 0, index: 0, children: u16::MAX };
+/// Whether a node is a member of one of our groups, as far as is known here.
+pub(super) fn shares_a_group(cx: &Context, node: NetId) -> bool {
+    cx.groups.set.replicas().any(|replica| shares(cx, replica, node))
+}
 
-    /// The encoding as a number, in place of a fingerprint.
-    pub(in crate::node) fn to_number(self) -> u128 {
-        u128::from(self.level) << 96 | u128::from(self.children) << 64 | u128::from(self.index)
-    }
+/// The groups that are shared with a node, sorted by position.
+fn shared_with(cx: &Context, node: NetId) -> Vec<SharedGroup> {
+    let set = &cx.groups.set;
+    let shared = set.replicas().filter(|replica| shares(cx, replica, node)).map(|replica| {
+        let name = replica.state().name().clone();
+        let share = u64::try_from(set.group_hash(&name) & u128::from(u64::MAX)).unwrap_or(0);
+        SharedGroup { name_hash: key(&name), name, fingerprint_part: share }
+    });
+    let mut shared: Vec<SharedGroup> = shared.collect();
+    shared.sort_unstable_by(|a, b| (a.name_hash, &a.name).cmp(&(b.name_hash, &b.name)));
+    shared
+}
 
-    fn from_number(number: u128) -> Option<ListedBuckets> {
-        let level = u8::try_from(number >> 96).ok().filter(|level| *level < DEEPEST_LEVEL)?;
-        let children = u16::try_from((number >> 64) & 0xffff_ffff).ok()?;
-        let index = u64::try_from(number & u128::from(u64::MAX)).ok()?;
-        Some(ListedBuckets { level, index, children })
-    }
-
-    /// Removes the listed buckets from the entries of a message.
-    pub(in crate::node) fn take_from(groups: &mut Vec<(GroupName, GroupEntry)>) -> Option<ListedBuckets> {
-        let place = groups.iter().position(|(name, _)| is_reserved(name))?;
-        match groups.remove(place).1 {
-            GroupEntry::Hosted(number) => ListedBuckets::from_number(number),
-            GroupEntry::Contact(_) => None,
-        }
-    }
-
-    fn contains(self, place: u32) -> bool {
-        let bucket = bucket_of(place, self.level + 1);
-        bucket / CHILDREN == self.index && self.children >> (bucket % CHILDREN) & 1 == 1
+/// Starts to locate the groups that differ, after different roots.
+pub(super) fn descend(cx: &mut Context, (with, by): Route) {
+    let shared = shared_with(cx, with);
+    if shared.len() <= MAX_LISTED_GROUPS {
+        send_list(cx, (with, by), shared.iter(), Some(ListedBuckets::ALL));
+    } else {
+        send_buckets(cx, (with, by), 0, vec![parent(&shared, 0, 0)]);
     }
 }
 
-/// The bucket that contains a position at a level: its highest bits, four for each level.
-fn bucket_of(place: u32, level: u8) -> u64 {
-    u64::from(place) >> (4 * u32::from(DEEPEST_LEVEL - level))
-}
-
-/// The groups of a bucket; `all` is sorted by position.
-fn bucket_groups(all: &[SharedGroup], level: u8, index: u64) -> &[SharedGroup] {
-    let start = all.partition_point(|shared| bucket_of(shared.name_hash, level) < index);
-    let end = all.partition_point(|shared| bucket_of(shared.name_hash, level) <= index);
-    &all[start..end]
-}
-
-fn fingerprint(bucket: &[SharedGroup]) -> u64 {
-    bucket.iter().fold(0, |sum, shared| sum.wrapping_add(shared.fingerprint_part))
-}
-
-fn parent(all: &[SharedGroup], level: u8, index: u64) -> ParentBucket {
-    let mut children = [None; CHILDREN_OF_ONE];
-    for (child, at) in (0..).zip(&mut children) {
-        let bucket = bucket_groups(all, level + 1, index * CHILDREN + child);
-        *at = (!bucket.is_empty()).then(|| fingerprint(bucket));
+/// Handles buckets of the groups that are shared with the sender.
+pub(super) fn on_group_buckets(cx: &mut Context, (from, by): Route, received: &Buckets) {
+    let level = received.level;
+    if level >= DEEPEST_LEVEL {
+        return cx.count(NodeCounter::GroupBucketsInvalid);
     }
-    ParentBucket { index, children }
-}
-
-/// Result of comparing buckets with another node's.
-#[derive(Debug, Default)]
-struct BucketDiff<'a> {
-    /// Buckets that differ and are small here, with their groups.
-    small: Vec<(ListedBuckets, Vec<&'a SharedGroup>)>,
-    /// Groups that only this node takes to be shared.
-    only_ours: Vec<&'a SharedGroup>,
-    /// Buckets that differ and are divided further.
-    parents: Vec<ParentBucket>,
-}
-
-/// Compares this node's buckets with those of another node.
-fn diff_buckets<'a>(mine: &'a [SharedGroup], level: u8, theirs: &[ParentBucket]) -> BucketDiff<'a> {
-    let mut found = BucketDiff::default();
-    for parent_of in theirs {
-        let mut listed = ListedBuckets { level, index: parent_of.index, children: 0 };
-        let mut few = Vec::new();
-        for (child, theirs) in (0..CHILDREN).zip(parent_of.children) {
-            let index = parent_of.index * CHILDREN + child;
-            let bucket = bucket_groups(mine, level + 1, index);
-            match theirs {
-                Some(theirs) if !bucket.is_empty() && theirs == fingerprint(bucket) => {}
-                Some(_) if bucket.len() <= MAX_LISTED_GROUPS || level + 1 >= DEEPEST_LEVEL => {
-                    listed.children |= 1 << child;
-                    few.extend(bucket);
-                }
-                Some(_) => found.parents.push(parent(mine, level + 1, index)),
-                None => found.only_ours.extend(bucket),
-            }
-        }
-        if listed.children != 0 {
-            found.small.push((listed, few));
-        }
+    let shared = shared_with(cx, from);
+    let found = diff_buckets(&shared, level, &received.parents);
+    for (listed, few) in found.small.into_iter().take(MAX_LISTS) {
+        send_list(cx, (from, by), few.into_iter(), Some(listed));
     }
-    found
-}
-
-impl<S: Store> NodeMachine<S> {
-    /// Whether a group is shared with a node: both are members, as far as is known here.
-    pub(in crate::node) fn shares(&self, replica: &Replica, node: NetId) -> bool {
-        let state = replica.state();
-        state.is_member(node) && state.is_member(self.me()) && self.groups.hosted.contains_key(state.name())
-    }
-
-    /// The root hash of the groups that both nodes share, as far as is known here.
-    pub(in crate::node) fn root_with(&self, node: NetId) -> u128 {
-        self.groups.set.root_of(|replica| self.shares(replica, node))
-    }
-
-    /// Whether a node is a member of one of our groups, as far as is known here.
-    pub(in crate::node) fn shares_a_group(&self, node: NetId) -> bool {
-        self.groups.set.replicas().any(|replica| self.shares(replica, node))
-    }
-
-    /// The groups that are shared with a node, sorted by position.
-    fn shared_with(&self, node: NetId) -> Vec<SharedGroup> {
-        let topology = &self.groups.set;
-        let shared = topology.replicas().filter(|replica| self.shares(replica, node)).map(|replica| {
-            let name = replica.state().name().clone();
-            let share = u64::try_from(topology.group_hash(&name) & u128::from(u64::MAX)).unwrap_or(0);
-            SharedGroup { name_hash: key(&name), name, fingerprint_part: share }
-        });
-        let mut shared: Vec<SharedGroup> = shared.collect();
-        shared.sort_unstable_by(|a, b| (a.name_hash, &a.name).cmp(&(b.name_hash, &b.name)));
-        shared
-    }
-
-    /// Starts to locate the groups that differ, after different roots.
-    pub(in crate::node) fn descend_groups(&mut self, now: Time, (with, by): Route) {
-        let shared = self.shared_with(with);
-        if shared.len() <= MAX_LISTED_GROUPS {
-            self.send_list(now, (with, by), shared.iter(), Some(ListedBuckets::ALL));
-        } else {
-            self.send_buckets(now, (with, by), 0, vec![parent(&shared, 0, 0)]);
-        }
-    }
-
-    /// Handles buckets of the groups that are shared with the sender.
-    pub(in crate::node) fn on_group_buckets(
-        &mut self,
-        now: Time,
-        (from, by): Route,
-        received: &gm_codec::Buckets,
-    ) {
-        let level = received.level;
-        if level >= DEEPEST_LEVEL {
-            return self.count(NodeCounter::GroupBucketsInvalid);
-        }
-        let shared = self.shared_with(from);
-        let found = diff_buckets(&shared, level, &received.parents);
-        for (listed, few) in found.small.into_iter().take(MAX_LISTS) {
-            self.send_list(now, (from, by), few.into_iter(), Some(listed));
-        }
-        self.send_list(now, (from, by), found.only_ours.into_iter(), None);
-        if !found.parents.is_empty() {
-            self.send_buckets(now, (from, by), level + 1, found.parents);
-        }
-    }
-
-    /// Groups in the listed buckets that this node takes to be shared with the sender, and that the
-    /// sender did not list.
-    pub(in crate::node) fn unlisted_in(
-        &self,
-        from: NetId,
-        listed: ListedBuckets,
-        received: &[(GroupName, GroupEntry)],
-    ) -> Vec<(GroupName, GroupEntry)> {
-        let is_listed = |name: &GroupName| received.binary_search_by(|(other, _)| other.cmp(name)).is_ok();
-        let mine = self.shared_with(from);
-        let beside =
-            mine.iter().filter(|shared| listed.contains(shared.name_hash) && !is_listed(&shared.name));
-        beside.filter_map(|shared| self.holding(&shared.name)).collect()
-    }
-
-    fn holding(&self, name: &GroupName) -> Option<(GroupName, GroupEntry)> {
-        Some((name.clone(), GroupEntry::Hosted(self.groups.replica(name)?.state().fingerprint())))
-    }
-
-    fn send_list<'a>(
-        &mut self,
-        now: Time,
-        route: Route,
-        groups: impl Iterator<Item = &'a SharedGroup>,
-        listed: Option<ListedBuckets>,
-    ) {
-        let mut groups: Vec<_> = groups.filter_map(|shared| self.holding(&shared.name)).collect();
-        groups.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        self.send_comparison(now, route, groups, listed);
-    }
-
-    fn send_buckets(&mut self, now: Time, (to, by): Route, level: u8, parents: Vec<ParentBucket>) {
-        let body = gm_codec::Buckets { name: reserved_name(), level, parents };
-        self.count(NodeCounter::GroupBucketsSent);
-        self.send(now, to, Body::Buckets(body), by);
+    send_list(cx, (from, by), found.only_ours.into_iter(), None);
+    if !found.parents.is_empty() {
+        send_buckets(cx, (from, by), level + 1, found.parents);
     }
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
+/// Groups in the listed buckets that this node takes to be shared with the sender, and that the
+/// sender did not list.
+pub(super) fn unlisted_in(
+    cx: &Context,
+    from: NetId,
+    listed: ListedBuckets,
+    received: &[(GroupName, GroupEntry)],
+) -> Vec<(GroupName, GroupEntry)> {
+    let is_listed = |name: &GroupName| received.binary_search_by(|(other, _)| other.cmp(name)).is_ok();
+    let mine = shared_with(cx, from);
+    let beside = mine.iter().filter(|shared| listed.contains(shared.name_hash) && !is_listed(&shared.name));
+    beside.filter_map(|shared| holding(cx, &shared.name)).collect()
+}
 
-    fn groups(numbers: std::ops::Range<u64>) -> Vec<SharedGroup> {
-        let mut all: Vec<SharedGroup> = numbers
-            .map(|number| {
-                let name: GroupName = format!("group-{number:05}").parse().unwrap();
-                SharedGroup {
-                    name_hash: key(&name),
-                    name,
-                    fingerprint_part: number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-                }
-            })
-            .collect();
-        all.sort_unstable_by(|a, b| (a.name_hash, &a.name).cmp(&(b.name_hash, &b.name)));
-        all
-    }
+fn holding(cx: &Context, name: &GroupName) -> Option<(GroupName, GroupEntry)> {
+    Some((name.clone(), GroupEntry::Hosted(cx.groups.replica(name)?.state().fingerprint())))
+}
 
-    /// Runs the descent between two nodes. Returns the names that were listed by either, and the
-    /// numbers of messages and of buckets in them.
-    fn descend(one: &[SharedGroup], other: &[SharedGroup]) -> (Vec<GroupName>, usize, usize) {
-        let (mut listed, mut messages, mut buckets) = (Vec::new(), 1, 16);
-        let (mut turn, mut received) = (false, (0, vec![parent(one, 0, 0)]));
-        while !received.1.is_empty() {
-            turn = !turn;
-            let (mine, theirs) = if turn { (other, one) } else { (one, other) };
-            let found = diff_buckets(mine, received.0, &received.1);
-            messages += found.small.len() + usize::from(!found.only_ours.is_empty());
-            listed.extend(found.only_ours.iter().map(|shared| shared.name.clone()));
-            for (what, few) in found.small {
-                listed.extend(few.iter().map(|shared| shared.name.clone()));
-                listed
-                    .extend(theirs.iter().filter(|of| what.contains(of.name_hash)).map(|of| of.name.clone()));
-            }
-            messages += usize::from(!found.parents.is_empty());
-            buckets += 16 * found.parents.len();
-            received = (received.0 + 1, found.parents);
-        }
-        listed.sort_unstable();
-        listed.dedup();
-        (listed, messages, buckets)
-    }
+fn send_list<'a>(
+    cx: &mut Context,
+    route: Route,
+    groups: impl Iterator<Item = &'a SharedGroup>,
+    listed: Option<ListedBuckets>,
+) {
+    let mut groups: Vec<_> = groups.filter_map(|shared| holding(cx, &shared.name)).collect();
+    groups.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    send_comparison(cx, route, groups, listed);
+}
 
-    #[test]
-    fn one_difference_in_a_thousand_groups_costs_few_messages() {
-        let mine = groups(0..1_000);
-        assert_eq!(descend(&mine, &mine), (vec![], 1, 16));
-        for different in [0, 17, 500, 999] {
-            let mut theirs = groups(0..1_000);
-            theirs[different].fingerprint_part ^= 1;
-            let (listed, messages, buckets) = descend(&mine, &theirs);
-            assert!(listed.contains(&theirs[different].name));
-            assert!(
-                listed.len() <= MAX_LISTED_GROUPS && messages <= 4 && buckets <= 48,
-                "{listed:?}, {messages}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_group_shared_on_one_side_only_is_listed() {
-        let (all, few) = (groups(0..600), groups(0..590));
-        for (one, other) in [(&all, &few), (&few, &all)] {
-            let (listed, _, _) = descend(one, other);
-            assert!(groups(590..600).iter().all(|shared| listed.contains(&shared.name)));
-            assert!(listed.len() < 200, "{}", listed.len());
-        }
-        let (listed, messages, _) = descend(&[], &all);
-        assert_eq!((listed.len(), messages), (600, 2));
-    }
-
-    #[test]
-    fn listed_buckets_survive_their_encoding() {
-        let listed = ListedBuckets { level: 3, index: 0xabc, children: 0x8001 };
-        assert_eq!(ListedBuckets::from_number(listed.to_number()), Some(listed));
-        assert_eq!(ListedBuckets::from_number(ListedBuckets::ALL.to_number()), Some(ListedBuckets::ALL));
-        assert_eq!(ListedBuckets::from_number(8 << 96), None);
-        assert_eq!(ListedBuckets::from_number(u128::MAX), None);
-        assert!(listed.contains(0xabc0_1234) && listed.contains(0xabcf_0000));
-        assert!(!listed.contains(0xabc1_0000) && !listed.contains(0xabd0_0000));
-    }
-
-    #[test]
-    fn a_hash_is_in_one_bucket_of_each_level() {
-        assert_eq!(bucket_of(0xdead_beef, 0), 0);
-        assert_eq!(bucket_of(0xdead_beef, 1), 0xd);
-        assert_eq!(bucket_of(0xdead_beef, DEEPEST_LEVEL), 0xdead_beef);
-    }
+fn send_buckets(cx: &mut Context, (to, by): Route, level: u8, parents: Vec<ParentBucket>) {
+    let body = Buckets { name: reserved_name(), level, parents };
+    cx.count(NodeCounter::GroupBucketsSent);
+    cx.send(to, Body::Buckets(body), by);
 }

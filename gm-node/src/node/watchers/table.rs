@@ -39,34 +39,34 @@ impl WatchedGroup {
 
 /// The watchers of a node.
 #[derive(Debug, Default)]
-pub(crate) struct Watchers {
+pub(super) struct WatcherTable {
     watchers: BTreeMap<u64, Watcher>,
     groups: BTreeMap<GroupName, WatchedGroup>,
     /// Bytes that are retained only for watchers.
     retained_bytes: u64,
 }
 
-impl Watchers {
-    pub(crate) fn len(&self) -> usize {
+impl WatcherTable {
+    pub(super) fn len(&self) -> usize {
         self.watchers.len()
     }
 
-    pub(crate) fn contains(&self, tag: u64) -> bool {
+    pub(super) fn contains(&self, tag: u64) -> bool {
         self.watchers.contains_key(&tag)
     }
 
     /// The group of a watcher.
-    pub(crate) fn group(&self, tag: u64) -> Option<&GroupName> {
+    pub(super) fn group(&self, tag: u64) -> Option<&GroupName> {
         self.watchers.get(&tag).map(|watcher| &watcher.group)
     }
 
     /// Approximate number of bytes that are retained only for watchers.
-    pub(crate) const fn retained_bytes(&self) -> u64 {
+    pub(super) const fn retained_bytes(&self) -> u64 {
         self.retained_bytes
     }
 
     /// Adds a watcher, or replaces the one with the same tag.
-    pub(crate) fn insert(&mut self, tag: u64, group: &GroupName, state: GroupState) {
+    pub(super) fn insert(&mut self, tag: u64, group: &GroupName, state: GroupState) {
         self.remove(tag);
         let empty = GroupState::new(group.clone());
         let watched = self.groups.entry(group.clone()).or_insert_with(|| WatchedGroup {
@@ -81,7 +81,7 @@ impl Watchers {
         self.watchers.insert(tag, Watcher { group: group.clone(), cursor: Some(Cursor::new(empty)) });
     }
 
-    pub(crate) fn remove(&mut self, tag: u64) {
+    pub(super) fn remove(&mut self, tag: u64) {
         let Some(Watcher { group, cursor }) = self.watchers.remove(&tag) else { return };
         self.with(&group, |watched| {
             watched.idle.remove(&tag);
@@ -103,14 +103,14 @@ impl Watchers {
     }
 
     /// Sets the position of a watcher. A cursor of another group is ignored.
-    pub(crate) fn advance(&mut self, tag: u64, until: Cursor) {
+    pub(super) fn advance(&mut self, tag: u64, until: Option<Cursor>) {
         let Some(watcher) = self.watchers.get_mut(&tag) else { return };
-        if until.group() != &watcher.group {
+        if until.as_ref().is_some_and(|until| until.group() != &watcher.group) {
             return;
         }
         let (group, former) = (watcher.group.clone(), watcher.cursor.take());
-        let mark = until.mark();
-        watcher.cursor = Some(until);
+        let mark = until.as_ref().and_then(Cursor::mark);
+        watcher.cursor = until;
         self.with(&group, |watched| {
             remove_mark(&mut watched.marks, former.as_ref(), tag);
             watched.marks.extend(mark.map(|mark| (mark, tag)));
@@ -119,7 +119,7 @@ impl Watchers {
     }
 
     /// The difference that a watcher has not read yet.
-    pub(crate) fn difference(&self, tag: u64) -> Option<Difference> {
+    pub(super) fn difference(&self, tag: u64) -> Option<Difference> {
         let watcher = self.watchers.get(&tag)?;
         let watched = self.groups.get(&watcher.group)?;
         let WatchedGroup { latest, replaced_bytes, .. } = watched;
@@ -131,12 +131,12 @@ impl Watchers {
     }
 
     /// Whether a group has watchers.
-    pub(crate) fn is_watched(&self, group: &GroupName) -> bool {
+    pub(super) fn is_watched(&self, group: &GroupName) -> bool {
         self.groups.contains_key(group)
     }
 
     /// Sets the current state of a group. Returns the watchers to notify, each once until it reads.
-    pub(crate) fn update(&mut self, group: &GroupName, state: GroupState) -> Vec<u64> {
+    pub(super) fn update(&mut self, group: &GroupName, state: GroupState) -> Vec<u64> {
         self.with(group, |watched| {
             let bytes = u64::try_from(watched.latest.unshared_bytes(&state)).unwrap_or(u64::MAX);
             // An addition replaces no bytes, but is a change.
@@ -162,7 +162,7 @@ impl Watchers {
 
     /// Resets the watchers that are furthest behind, until at most `max` bytes are retained.
     /// Returns their number.
-    pub(crate) fn limit_retained(&mut self, max: u64) -> usize {
+    pub(super) fn limit_retained(&mut self, max: u64) -> usize {
         let mut lost = 0;
         while self.retained_bytes > max {
             let furthest = self.groups.iter().max_by_key(|(_, watched)| watched.retained_bytes());
@@ -200,14 +200,14 @@ mod tests {
     struct TestGroup {
         group: GroupName,
         replica: Replica,
-        watchers: Watchers,
+        watchers: WatcherTable,
     }
 
     impl TestGroup {
         fn new(name: &str) -> TestGroup {
             let group: GroupName = name.parse().unwrap();
             let replica = Replica::new("10.0.0.1:1".parse().unwrap(), group.clone());
-            TestGroup { group, replica, watchers: Watchers::default() }
+            TestGroup { group, replica, watchers: WatcherTable::default() }
         }
 
         /// Serves this number of ranges anew; returns the notified watchers.
@@ -228,7 +228,7 @@ mod tests {
         /// of more.
         fn take(&mut self, tag: u64, max: usize) -> (Option<usize>, Vec<u64>) {
             let part = self.watchers.difference(tag).unwrap().part(max);
-            self.watchers.advance(tag, part.cursor);
+            self.watchers.advance(tag, Some(part.cursor));
             let notified = self.watchers.update(&self.group, self.replica.state().unindexed());
             (part.events.map(|events| events.len()), notified)
         }
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(idle.take(1, usize::MAX).0, Some(100));
         // A cursor of another group is ignored.
         let stray = idle.watchers.difference(2).unwrap().skip().cursor;
-        idle.watchers.advance(1, stray);
+        idle.watchers.advance(1, Some(stray));
         assert_eq!(idle.watchers.difference(1).unwrap().part(9).events, Some(vec![]));
     }
 }

@@ -3,46 +3,45 @@
 
 use std::collections::BTreeMap;
 
-use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_data::{ChangeError, Eviction, GroupName, OwnRecordOutcome, Record, Replica, Version, WriteContext};
 
-use super::NodeMachine;
 use crate::command::{Wait, Write, WriteError, WriteKind};
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
-use crate::store::Store;
+use crate::node::context::Context;
+use crate::store::Batch;
 
 /// A replica with uncommitted writes.
-#[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) replica: Replica,
+#[derive(Clone, Debug)]
+pub(in crate::node) struct Draft {
+    pub(in crate::node) replica: Replica,
     /// Our own record before the draft.
-    pub(super) previous: Option<Record>,
-    pub(super) changed: bool,
+    pub(in crate::node) previous: Option<Record>,
+    pub(in crate::node) changed: bool,
     /// Evictions for all members, because our incarnation was reset below the horizon.
-    pub(super) own_evictions: Vec<Eviction>,
+    pub(in crate::node) own_evictions: Vec<Eviction>,
     /// The record by which our former address leaves.
-    pub(super) former_leave: Option<Record>,
+    pub(in crate::node) former_leave: Option<Record>,
     /// The record of our former address before it leaves.
-    pub(super) former_record: Option<Record>,
-    pub(super) answers: Vec<PendingAnswer>,
+    pub(in crate::node) former_record: Option<Record>,
+    pub(in crate::node) answers: Vec<PendingAnswer>,
     /// Other members that are forgotten in this draft.
-    pub(super) forgotten: Vec<(NetId, PendingAnswer)>,
+    pub(in crate::node) forgotten: Vec<(NetId, PendingAnswer)>,
 }
 
 /// An answer to a caller, once the draft is stored.
-#[derive(Debug)]
-pub(super) struct PendingAnswer {
-    pub(super) tag: u64,
-    pub(super) wait: Wait,
-    pub(super) changed: bool,
-    pub(super) version: Version,
+#[derive(Clone, Debug)]
+pub(in crate::node) struct PendingAnswer {
+    pub(in crate::node) tag: u64,
+    pub(in crate::node) wait: Wait,
+    pub(in crate::node) changed: bool,
+    pub(in crate::node) version: Version,
 }
 
 impl Draft {
     /// The records of other members in this draft: of our former address, and of forgotten members.
-    pub(super) fn other_records(&self) -> impl Iterator<Item = &Record> {
+    pub(in crate::node) fn other_records(&self) -> impl Iterator<Item = &Record> {
         let state = self.replica.state();
         self.former_leave.iter().chain(self.forgotten.iter().filter_map(|(member, _)| state.record(*member)))
     }
@@ -62,27 +61,46 @@ impl Draft {
     }
 }
 
-impl<S: Store> NodeMachine<S> {
+/// The drafts of one write tick, by group.
+#[derive(Clone, Debug, Default)]
+pub(in crate::node) struct Drafts(BTreeMap<GroupName, Draft>);
+
+impl Drafts {
+    /// The drafts, in the order of their groups.
+    pub(in crate::node) fn into_groups(self) -> impl Iterator<Item = (GroupName, Draft)> {
+        self.0.into_iter()
+    }
+
+    /// What the store has to keep before anything of the drafts is visible; empty if nothing
+    /// changed.
+    pub(super) fn batch(&self, me: NetId) -> Batch {
+        let mut batch = Batch { durable: true, ..Batch::default() };
+        for (group, draft) in &self.0 {
+            let own = draft.replica.own_record().filter(|_| draft.changed).into_iter();
+            let records = own.chain(draft.other_records());
+            batch.records.extend(records.map(|record| (group.clone(), record.clone())));
+            if draft.former_record.is_some() {
+                batch.me = Some(me);
+            }
+        }
+        batch
+    }
+
     /// The draft of a group; created from the committed replica if there is none yet.
-    pub(super) fn draft<'a>(
-        &self,
-        drafts: &'a mut BTreeMap<GroupName, Draft>,
-        group: &GroupName,
-    ) -> &'a mut Draft {
-        drafts.entry(group.clone()).or_insert_with(|| {
-            let groups = &self.groups.set;
-            let replica = groups.group(group).cloned().unwrap_or_else(|| {
-                let fresh = Replica::new(self.me(), group.clone());
-                match self.config.default_port {
+    fn draft(&mut self, cx: &Context, group: &GroupName) -> &mut Draft {
+        self.0.entry(group.clone()).or_insert_with(|| {
+            let replica = cx.groups.set.group(group).cloned().unwrap_or_else(|| {
+                let fresh = Replica::new(cx.me(), group.clone());
+                match cx.config.default_port {
                     Some(port) => fresh.with_default_port(port),
                     None => fresh,
                 }
             });
-            let before = replica.own_record().cloned();
+            let previous = replica.own_record().cloned();
             let (answers, forgotten) = (Vec::new(), Vec::new());
             Draft {
                 replica,
-                previous: before,
+                previous,
                 changed: false,
                 own_evictions: Vec::new(),
                 former_leave: None,
@@ -92,12 +110,12 @@ impl<S: Store> NodeMachine<S> {
             }
         })
     }
-
-    pub(super) fn draft_write(&mut self, now: Time, drafts: &mut BTreeMap<GroupName, Draft>, write: Write) {
+    /// Applies a write, or answers it if it is refused.
+    pub(super) fn write(&mut self, cx: &mut Context, write: Write) {
         let Write { tag, group, kind: what, wait } = write;
-        let context = self.write_context(now);
-        let limits = self.config.limits;
-        let draft = self.draft(drafts, &group);
+        let context = cx.write_context();
+        let limits = cx.config.limits;
+        let draft = self.draft(cx, &group);
         let undo = draft.replica.clone();
         let written = match &what {
             WriteKind::Join(ranges) => draft.replica.join(ranges, context),
@@ -122,7 +140,7 @@ impl<S: Store> NodeMachine<S> {
             }
             // A new group takes its slot now, so that two in one tick do not take the same. The
             // slot is released if the store fails.
-            Ok(_) if draft.replica.is_member() && !self.groups.host(now, &group) => {
+            Ok(_) if draft.replica.is_member() && !cx.groups.host(cx.now, &group) => {
                 full("hosted groups", limits.groups, "groups", "leave a group")
             }
             Ok(written) => Ok(written),
@@ -130,7 +148,7 @@ impl<S: Store> NodeMachine<S> {
         match result {
             Ok(written) => {
                 if draft.previous.is_none()
-                    && let Some(hosted) = self.groups.hosted.get_mut(&group)
+                    && let Some(hosted) = cx.groups.hosted.get_mut(&group)
                 {
                     hosted.joining = true;
                 }
@@ -145,25 +163,25 @@ impl<S: Store> NodeMachine<S> {
             }
             Err(error) => {
                 draft.replica = undo;
-                self.answer(tag, Some(group), Err(error));
+                cx.answer(tag, Some(group), Err(error));
             }
         }
     }
 
-    pub(super) fn draft_refutation(
+    /// Refutes what a peer reported of this node's own record.
+    pub(super) fn refute(
         &mut self,
-        now: Time,
-        drafts: &mut BTreeMap<GroupName, Draft>,
+        cx: &mut Context,
         group: GroupName,
         observe: impl FnOnce(&mut Replica, WriteContext) -> OwnRecordOutcome,
     ) {
-        let context = self.write_context(now);
-        let draft = self.draft(drafts, &group);
+        let context = cx.write_context();
+        let draft = self.draft(cx, &group);
         let outcome = observe(&mut draft.replica, context);
         match outcome {
             OwnRecordOutcome::Refuted(_) => {
                 draft.changed = true;
-                self.count(NodeCounter::Refutations);
+                cx.count(NodeCounter::Refutations);
             }
             OwnRecordOutcome::Reset { eviction, .. } => {
                 draft.changed = true;
@@ -172,30 +190,24 @@ impl<S: Store> NodeMachine<S> {
             OwnRecordOutcome::Conflict => {
                 let until = draft.replica.conflict().paused_until().unwrap_or(context.millis);
                 let pause_millis = until.saturating_sub(context.millis);
-                self.count(NodeCounter::IdentityConflicts);
-                let shown_by = self.groups.hosted.get(&group).and_then(|hosted| hosted.conflict_source);
-                self.emit(NodeEvent::IdentityConflict { group, pause_millis, reported_by: shown_by });
+                cx.count(NodeCounter::IdentityConflicts);
+                let shown_by = cx.groups.hosted.get(&group).and_then(|hosted| hosted.conflict_source);
+                cx.emit(NodeEvent::IdentityConflict { group, pause_millis, reported_by: shown_by });
             }
             OwnRecordOutcome::Nothing | OwnRecordOutcome::Older | OwnRecordOutcome::AlreadyEvicted(_) => {}
         }
     }
 
     /// Our former address leaves, and this one takes over its items, in one batch of the store.
-    pub(super) fn draft_readdress(
-        &mut self,
-        now: Time,
-        drafts: &mut BTreeMap<GroupName, Draft>,
-        group: GroupName,
-        former: Record,
-    ) {
-        let context = self.write_context(now);
+    pub(super) fn readdress(&mut self, cx: &mut Context, group: GroupName, former: Record) {
+        let context = cx.write_context();
         // After a failure of the store, a node may have written under the old address meanwhile.
-        let known = self.groups.record(&group, former.member()).unwrap_or(&former).clone();
+        let known = cx.groups.record(&group, former.member()).unwrap_or(&former).clone();
         let state = gm_data::GroupState::from_records(group.clone(), [known]);
         let mut old = Replica::restore(former.member(), state);
         let left = old.leave(context);
         let batch: Vec<gm_data::Change> = former.items().map(|item| change_of(&item)).collect();
-        let draft = self.draft(drafts, &group);
+        let draft = self.draft(cx, &group);
         draft.own_evictions.extend(left.as_ref().ok().and_then(|left| left.eviction));
         draft.former_leave = old.own_record().filter(|_| left.is_ok()).cloned();
         draft.former_record = Some(former);
@@ -203,7 +215,28 @@ impl<S: Store> NodeMachine<S> {
             draft.changed |= written.changed;
             draft.own_evictions.extend(written.eviction);
         }
-        self.count(NodeCounter::AddressTakeovers);
+        cx.count(NodeCounter::AddressTakeovers);
+    }
+
+    /// Marks a member as forgotten.
+    pub(super) fn forget(
+        &mut self,
+        cx: &mut Context,
+        group: GroupName,
+        member: NetId,
+        (tag, wait): (u64, Wait),
+    ) {
+        if cx.groups.replica(&group).is_none() {
+            let error = WriteError::UnknownGroup { group: group.clone() };
+            return cx.answer(tag, Some(group), Err(error));
+        }
+        let draft = self.draft(cx, &group);
+        match draft.replica.forget(member) {
+            Ok(version) => {
+                draft.forgotten.push((member, PendingAnswer { tag, wait, changed: true, version }))
+            }
+            Err(error) => cx.answer(tag, Some(group), Err(error.into())),
+        }
     }
 }
 

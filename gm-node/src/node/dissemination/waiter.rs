@@ -1,5 +1,5 @@
 //! State machine of one wait: the members that were asked, their acks, and the decision when the
-//! wait is over. `wait.rs` sends for it.
+//! wait is over. `waits.rs` sends for it.
 //!
 //! A wait asks in rounds. Each round is a broadcast with acks to members that are in no other
 //! round, so the counts of rounds can be added. Once a round is settled, its parts show which
@@ -12,8 +12,8 @@ use gm_broadcast::{AckPart, AckReport, Time};
 use gm_clock::NetId;
 use gm_data::{GroupName, KeyRange, Record};
 
-use super::draft::PendingAnswer;
 use crate::command::{AckCount, WaitOutcome, WaitReport};
+use crate::node::writes::PendingAnswer;
 
 /// Delay before members that did not answer are asked again; it doubles each time.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
@@ -213,6 +213,11 @@ impl Waiter {
         self.asked.extend(&targets);
         let report = AckReport { unknown: targets.len() as u64, ..AckReport::default() };
         self.rounds.insert(tag, AckRound { targets, whole, before, report });
+    }
+
+    /// Number of targets of an open round.
+    pub(super) fn targets(&self, tag: u64) -> u64 {
+        self.rounds.get(&tag).map_or(0, |round| round.targets.len() as u64)
     }
 
     /// Updates the acks of a round. Returns whether the round is over.
