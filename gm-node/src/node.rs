@@ -20,6 +20,7 @@ mod queries;
 mod registration;
 mod start;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod test_context;
 mod timers;
 mod watchers;

@@ -53,7 +53,7 @@ pub(super) enum Action {
     PageAnswered { from: NetId, until: GroupName },
     /// Refer a peer to nodes that rank higher for these groups.
     Refer { to: NetId, groups: Vec<GroupName> },
-    /// A peer asks for its record in a group of which this node knows no member.
+    /// A peer asks for its record in a group without a known member.
     RecordUnknown { route: Route, asked: Versions },
     /// Release a group that was left, if it is not needed any more.
     ReleaseIfLeft(GroupName),

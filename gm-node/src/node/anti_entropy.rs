@@ -2,11 +2,10 @@
 //! trees, and send each other what differs. Exchanges are frequent while nodes differ, and rare
 //! while they agree.
 //!
-//! State: `schedule.rs` (when and how), `partner.rs` and `lagging.rs` (with whom), `freshness.rs`
-//! (results), `pull.rs` (records to request), `reply.rs` (rate limit and delayed replies). Messages,
-//! each answered from its content alone: `group_names.rs` and `comparison.rs` (groups by name),
-//! `shared_groups.rs` and `group_tree.rs` (all shared groups), `descent.rs` (one group),
-//! `transfer.rs` (records), `host_probe.rs` (to reported hosts).
+//! State: `schedule.rs`, `partner.rs` and `lagging.rs`, `freshness.rs` (results), `pull.rs`,
+//! `reply.rs`. Messages, each answered from its content alone: `group_names.rs` and `comparison.rs`
+//! (groups by name), `shared_groups.rs` and `group_tree.rs` (all shared groups), `descent.rs` (one
+//! group), `transfer.rs` (records), `host_probe.rs` (to reported hosts).
 
 mod comparison;
 mod descent;
@@ -40,7 +39,6 @@ use reply::Replies;
 use schedule::ExchangeSchedule;
 
 pub use freshness::Freshness;
-pub(super) use reply::MAX_REPLIES;
 pub(super) use schedule::NEWCOMER_PERIOD;
 
 /// Anti-entropy of a node.
@@ -89,9 +87,9 @@ impl AntiEntropy {
         self.pulls.len()
     }
 
-    /// Number of delayed replies.
-    pub(super) fn delayed_replies(&self) -> usize {
-        self.replies.delayed()
+    /// Number of delayed replies, and its maximum.
+    pub(super) fn delayed_replies(&self) -> (usize, usize) {
+        (self.replies.delayed(), reply::MAX_REPLIES)
     }
 
     /// The freshness of a hosted group.
@@ -323,7 +321,7 @@ impl AntiEntropy {
         self.replies.send_evictions(cx, group, (to, by), evictions);
     }
 
-    /// Sends a delayed reply that is due.
+    /// Sends a delayed reply.
     pub(super) fn send_due_reply(&mut self, cx: &mut Context) {
         self.replies.send_due(cx);
     }
@@ -398,4 +396,5 @@ fn compared(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;

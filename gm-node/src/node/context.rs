@@ -21,7 +21,7 @@ use crate::groups::{Groups, millis};
 /// A peer, and the transport to it.
 pub(super) type Route = (NetId, Transport);
 
-/// What the components of a node share.
+/// The state that the components of a node share.
 pub(super) struct Context {
     /// Time of the current input.
     pub(super) now: Time,
@@ -38,7 +38,7 @@ pub(super) struct Context {
     broadcaster: Broadcaster<Infallible>,
     pub(super) timers: Timers<NodeTimer>,
     pub(super) rng: Rng,
-    /// What the node has to do next, in this order.
+    /// Work that the node has to do next, in this order.
     pub(super) actions: VecDeque<Action>,
 }
 

@@ -274,3 +274,7 @@ fn changed_ranges(before: Option<&Record>, after: &Record) -> Vec<KeyRange> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;

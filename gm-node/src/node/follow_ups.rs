@@ -164,7 +164,7 @@ impl<S: Store> NodeMachine<S> {
         cx.act(Action::Hasten(cx.config.timing.exchange_interval_active));
     }
 
-    /// What the group table found in a received message.
+    /// A finding of the group table in a received message.
     pub(super) fn on_effect(&mut self, effect: Effect) {
         let cx = &mut self.cx;
         match effect {

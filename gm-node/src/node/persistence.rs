@@ -23,11 +23,11 @@ pub(super) enum PendingBatch {
     Identity,
     /// Own writes: the write queue has the drafts.
     Own,
-    /// What was learned from peers.
+    /// Records, contacts and peers that were learned.
     Learned(LearnedBatch),
 }
 
-/// A batch of what was learned from peers.
+/// A batch of records, contacts and peers that were learned.
 #[derive(Debug, Default)]
 pub(super) struct LearnedBatch {
     records: Vec<(GroupName, NetId)>,
@@ -283,4 +283,5 @@ impl<S: Store> Persistence<S> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;

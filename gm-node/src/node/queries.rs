@@ -5,7 +5,7 @@ use gm_clock::NetId;
 use gm_data::{Eviction, GroupName, ItemSet, Record, Replica, Version, View};
 
 use super::NodeMachine;
-use super::anti_entropy::{Freshness, MAX_REPLIES};
+use super::anti_entropy::Freshness;
 use super::watchers::Difference;
 use crate::config::NodeConfig;
 use crate::counter::NodeCounters;
@@ -181,6 +181,7 @@ impl<S: Store> NodeMachine<S> {
     /// The use of each limit: (name, used, maximum).
     pub fn usage(&self) -> [(&'static str, usize, usize); 10] {
         let limits = &self.cx.config.limits;
+        let (replies, max_replies) = self.anti_entropy.delayed_replies();
         let groups = &self.cx.groups;
         let records =
             groups.hosted.keys().filter_map(|name| self.view(name)).map(|view| view.records().len()).max();
@@ -197,7 +198,7 @@ impl<S: Store> NodeMachine<S> {
                 limits.watch_bytes,
             ),
             ("pulls", self.anti_entropy.open_pulls(), limits.pulls),
-            ("replies", self.anti_entropy.delayed_replies(), MAX_REPLIES),
+            ("replies", replies, max_replies),
             ("unstored", self.persistence.unstored(), self.cx.config.broadcast.limits.cached_broadcasts + 1),
         ]
     }

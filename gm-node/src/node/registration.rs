@@ -1,6 +1,6 @@
-//! Registration: each member of a group registers with the group's rendezvous nodes (see `rendezvous.rs`) and learns from them who else is a member. So
-//! two nodes that join a group find each other within one or two round trips, however many groups
-//! the cluster has.
+//! Registration: each member of a group registers with the group's rendezvous nodes (see
+//! `rendezvous.rs`) and learns other members from them. So two nodes that join a group find each
+//! other within one or two round trips, however many groups the cluster has.
 //!
 //! A node registers when it joins, when a higher-ranked node is discovered, and again every few
 //! minutes. Names go in pages, one page at a time to each node, and every page is answered. A node
@@ -348,8 +348,8 @@ impl Registration {
         cx.command(BroadcastCommand::Introduce { to, nodes: nodes.into_iter().collect() });
     }
 
-    /// Answers a node that asks for its record in a group of which this node knows no member: it
-    /// reports that, or refers the node to the group's rendezvous nodes, which know more.
+    /// Answers a node that asks for its record in a group without a known member: it reports
+    /// that, or refers the node to the group's rendezvous nodes, which know more.
     pub(super) fn on_record_unknown(&self, cx: &mut Context, (to, by): Route, asked: Versions) {
         if self.ranked_for(cx, &asked.name).contains(&cx.me()) {
             cx.send(to, Body::Versions(asked), by);
@@ -391,3 +391,7 @@ fn slowdown(others: usize) -> u32 {
     let rarity = ((others + 1) / REFRESHING_MEMBERS).next_power_of_two().min(MAX_SLOWDOWN);
     u32::try_from(rarity).unwrap_or(1)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;

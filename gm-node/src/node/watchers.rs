@@ -82,4 +82,5 @@ fn watched_state(cx: &Context, group: &GroupName) -> GroupState {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;

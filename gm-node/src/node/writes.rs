@@ -386,4 +386,5 @@ impl WriteQueue {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;

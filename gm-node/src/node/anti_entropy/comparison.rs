@@ -1,5 +1,5 @@
-//! Comparison of given groups by name: messages with their fingerprints, or with the nodes that host
-//! them.
+//! Comparison of given groups by name: messages with their fingerprints, or with the nodes that
+//! host them.
 
 use gm_codec::{Body, Fingerprints, GroupEntry};
 use gm_data::GroupName;

@@ -1,5 +1,5 @@
-//! Descent within a group, as in a Merkle tree (Merkle 1987): buckets of records, then versions, then
-//! the records. Each message is answered from its content alone.
+//! Descent within a group, as in a Merkle tree (Merkle 1987): buckets of records, then versions,
+//! then the records. Each message is answered from its content alone.
 
 use gm_broadcast::{Path, Transport};
 use gm_clock::NetId;
@@ -75,8 +75,8 @@ pub(super) fn on_buckets(cx: &mut Context, (from, by): Route, received: &Buckets
     send_records(cx, (from, by), name, &requests);
 }
 
-/// Compares a peer's versions with those of this node, and requests the records that the peer has in
-/// a later version. Returns what else differs; `None` if this node does not host the group.
+/// Compares a peer's versions with those of this node, and requests the records that the peer has
+/// in a later version. Returns what else differs; `None` if this node does not host the group.
 pub(super) fn compare_versions(
     cx: &mut Context,
     (from, by): Route,
@@ -114,8 +114,8 @@ pub(super) fn compare_versions(
     Some(found)
 }
 
-/// Sends what differs: questions for records that are unknown on both sides, digests if all versions
-/// are equal, and the records of which the peer has an earlier version.
+/// Sends what differs: questions for records that are unknown on both sides, digests if all
+/// versions are equal, and the records of which the peer has an earlier version.
 pub(super) fn reply_to_versions(
     cx: &mut Context,
     (from, by): Route,

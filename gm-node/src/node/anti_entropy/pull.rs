@@ -120,4 +120,5 @@ impl Pulls {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;

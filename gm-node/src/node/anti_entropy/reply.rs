@@ -16,7 +16,7 @@ use crate::node::timers::NodeTimer;
 /// Approximate number of nodes that reply to an outdated record in a multicast.
 const ANSWERS: u64 = 3;
 /// Maximum number of delayed replies.
-pub(in crate::node) const MAX_REPLIES: usize = 256;
+pub(super) const MAX_REPLIES: usize = 256;
 
 /// The rate limit of replies, and the delayed ones.
 #[derive(Debug)]

@@ -172,4 +172,5 @@ fn schedule_within(cx: &mut Context, interval: Duration) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Waits of writes, a write concern: asks members for acknowledgements, asks again those that do not answer, and
-//! further members, until enough have acknowledged or the timeout passes.
+//! Waits of writes, a write concern: asks members for acknowledgements, asks again those that do
+//! not answer, and further members, until enough have acknowledged or the timeout passes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -344,7 +344,7 @@ fn knows_all(cx: &Context, group: &GroupName) -> bool {
     cx.config.single_node || cx.groups.hosted.get(group).is_some_and(|hosted| hosted.in_sync)
 }
 
-/// What decides whether a wait is over.
+/// The facts about a group that decide whether a wait is over.
 fn facts(cx: &Context, group: &GroupName, subject: &Subject) -> GroupFacts {
     let not_counted = match subject {
         Subject::Forgotten(record) => vec![cx.me(), record.member()],

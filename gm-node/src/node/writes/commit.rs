@@ -5,7 +5,7 @@ use gm_data::{Eviction, GroupName, GroupState, Record};
 use super::draft::{Draft, PendingAnswer};
 use crate::node::context::Context;
 
-/// What a commit changed, for those that follow up on it.
+/// The changes of a commit, for those that follow up on it.
 #[derive(Debug)]
 pub(in crate::node) struct CommittedDraft {
     /// This node's record before; `None` if it had none in the group.

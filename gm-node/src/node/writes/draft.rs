@@ -71,8 +71,8 @@ impl Drafts {
         self.0.into_iter()
     }
 
-    /// What the store has to keep before anything of the drafts is visible; empty if nothing
-    /// changed.
+    /// The batch that the store has to keep before anything of the drafts is visible; empty if
+    /// nothing changed.
     pub(super) fn batch(&self, me: NetId) -> Batch {
         let mut batch = Batch { durable: true, ..Batch::default() };
         for (group, draft) in &self.0 {
