@@ -1,4 +1,4 @@
-//! Members of a group: who else there is, whom a change affects, and random draws.
+//! Members of a group: the others, those that a change affects, and random draws.
 
 use std::collections::BTreeSet;
 

@@ -13,7 +13,7 @@ use super::persistence::PendingBatch;
 use crate::event::NodeEvent;
 use crate::store::Batch;
 
-/// What a component asks for, or reports to others.
+/// A request of a component, or a report to others.
 #[derive(Debug)]
 pub(super) enum Action {
     /// Hand the broadcaster a command.
@@ -57,6 +57,6 @@ pub(super) enum Action {
     RecordUnknown { route: Route, asked: Versions },
     /// Release a group that was left, if it is not needed any more.
     ReleaseIfLeft(GroupName),
-    /// Release a group, unless something requires it to be hosted.
+    /// Release a group, unless it has to be hosted.
     ReleaseIfIdle(GroupName),
 }
