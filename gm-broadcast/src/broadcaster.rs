@@ -271,6 +271,11 @@ impl<D> Broadcaster<D> {
         known
     }
 
+    /// Whether [`known`](Broadcaster::known) lists a node that is not in the directory.
+    pub fn is_known(&self, node: NetId) -> bool {
+        self.peers.get(node).is_some_and(|peer| peer.contacted)
+    }
+
     /// Until when the confirmation of a node that is no neighbor is valid.
     pub(crate) fn early_confirmation(&self, node: NetId) -> Option<Time> {
         self.reception.early_confirmation(node)

@@ -36,6 +36,21 @@ pub enum NodeEvent {
         /// The limit, [`NodeLimits::watchers`](crate::NodeLimits).
         max: usize,
     },
+    /// This node hosts a group from now on. Not emitted for the groups that it hosts since its
+    /// start.
+    Hosted {
+        /// The group.
+        group: GroupName,
+    },
+    /// This node no longer hosts a group: a peer acknowledged its leave, no other member exists, or
+    /// its first write in the group was refused.
+    Released {
+        /// The group.
+        group: GroupName,
+    },
+    /// A member was forgotten, and its node is no longer listed as a peer until it sends a message
+    /// itself.
+    PeerUnlisted(NetId),
     /// This node is in sync with another host of a group, for the first time since its start.
     InSync {
         /// The group.

@@ -28,8 +28,9 @@
 //! # }
 //! ```
 //!
-//! `handle/builder.rs`, `handle/group.rs`, `handle/request.rs`, `handle/stream.rs`: the API for
-//! embedding. The daemon uses the plain calls below it:
+//! `handle/builder.rs`, `handle/group.rs`, `handle/request.rs`, `handle/leave_all.rs`,
+//! `handle/stream.rs`, `handle/watch_all.rs`, `handle/watch_peers.rs`: the API for embedding. The
+//! daemon uses the plain calls below it:
 //! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: the calls; `handle/event_loop.rs`: the
 //! task that dispatches the node's events; `handle/health.rs`: problems that the events reported;
 //! `handle/network.rs`: the state of the network.
@@ -38,6 +39,7 @@ mod builder;
 mod event_loop;
 mod group;
 mod health;
+mod leave_all;
 mod network;
 mod read;
 mod request;
@@ -45,6 +47,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod watch_all;
+mod watch_peers;
 mod write;
 
 use std::fmt;
@@ -74,11 +78,14 @@ use crate::store::{Store, StoredState};
 pub use builder::NodeBuilder;
 pub use group::Group;
 pub use health::Health;
+pub use leave_all::{LeaveAllRequest, LeftGroup};
 pub use network::{NetworkStatus, SeedStatus};
 pub use read::NodeStatus;
 pub use request::{IntoKeyRange, JoinRequest, ServeRequest, WaitFor, WriteRequest};
 pub use stream::{EventWatch, GroupWatch};
 pub use watch::{Changes, Watcher};
+pub use watch_all::{NodeChange, NodeWatch};
+pub use watch_peers::{PeerChange, PeerWatch};
 
 /// The node's state machine with any storage.
 pub type BoxedNodeMachine = NodeMachine<Box<dyn Store + Send>>;
@@ -225,7 +232,8 @@ impl PreparedNode {
     }
 
     /// Starts the tasks in the current tokio runtime.
-    fn run(self) -> Result<Node, RuntimeError> {
+    fn run(self) -> Result<Node, StartError> {
+        let tokio = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let PreparedNode { machine, sockets, woken, max_watchers, max_events } = self;
         let started_at = Instant::now();
         let (runtime, outputs) = start(machine, sockets)?;
@@ -244,15 +252,7 @@ impl PreparedNode {
         });
         let tasks = vec![event_task.abort_handle(), store_task.abort_handle()];
         Ok(Node {
-            inner: Arc::new(Inner {
-                runtime,
-                shared,
-                started_at,
-                max_watchers,
-                max_events,
-                tasks,
-                tokio: Handle::current(),
-            }),
+            inner: Arc::new(Inner { runtime, shared, started_at, max_watchers, max_events, tasks, tokio }),
         })
     }
 }
@@ -271,7 +271,7 @@ impl Node {
     /// A [`StartError`], which names the setting to change.
     ///
     /// # Panics
-    /// If it is called outside of a tokio runtime with I/O and time enabled.
+    /// In a tokio runtime whose I/O or time is disabled.
     pub fn start(
         config: NodeConfig,
         codec: FrameCodec,
@@ -279,7 +279,7 @@ impl Node {
         stored: StoredState,
         sockets: Sockets,
     ) -> Result<Node, StartError> {
-        Ok(PreparedNode::new(config, codec, Box::new(store), stored, sockets)?.run()?)
+        PreparedNode::new(config, codec, Box::new(store), stored, sockets)?.run()
     }
 
     /// The node's NetId.

@@ -131,9 +131,9 @@ pub use gm_broadcast::runtime::{
 };
 #[cfg(feature = "runtime")]
 pub use handle::{
-    Changes, EventWatch, Group, GroupWatch, Health, IntoKeyRange, JoinRequest, NetworkStatus, Node,
-    NodeBuilder, NodeError, NodeFuture, NodeStatus, SeedStatus, ServeRequest, StartError, WaitFor, Watcher,
-    WriteRequest,
+    Changes, EventWatch, Group, GroupWatch, Health, IntoKeyRange, JoinRequest, LeaveAllRequest, LeftGroup,
+    NetworkStatus, Node, NodeBuilder, NodeChange, NodeError, NodeFuture, NodeStatus, NodeWatch, PeerChange,
+    PeerWatch, SeedStatus, ServeRequest, StartError, WaitFor, Watcher, WriteRequest,
 };
 /// The runtime that drives the handle, for a program that has no other use for it.
 #[cfg(feature = "runtime")]

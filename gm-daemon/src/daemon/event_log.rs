@@ -27,6 +27,9 @@ fn log_event(event: &NodeEvent, has_peer: &mut bool) {
         NodeEvent::InSync { group, with } => {
             tracing::info!(%group, %with, "in sync: another host has the same fingerprint of this group");
         }
+        NodeEvent::Hosted { group } => tracing::debug!(%group, "hosted from now on"),
+        NodeEvent::Released { group } => tracing::debug!(%group, "no longer hosted"),
+        NodeEvent::PeerUnlisted(peer) => tracing::debug!(%peer, "forgotten, and no longer listed as a peer"),
         NodeEvent::IdentityConflict { group, pause_millis, reported_by } => tracing::error!(
             %group,
             pause_seconds = pause_millis / 1_000,

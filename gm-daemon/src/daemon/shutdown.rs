@@ -9,10 +9,10 @@ use std::time::Duration;
 use gm_clock::NetId;
 use gm_data::GroupName;
 use gm_node::Node;
-use gm_node::{Wait, WaitOutcome, WaitReport};
+use gm_node::{LeftGroup, WaitFor, WaitOutcome, WaitReport};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use super::config::DaemonError;
 use super::routes::{App, serve};
@@ -110,29 +110,19 @@ async fn finish_writes(app: &App, node: &Node) {
 }
 
 async fn leave_all(node: &Node) {
-    let Ok(groups) = node.my_groups().await else { return };
-    let leaving = groups.into_iter().map(|group| {
-        let node = node.clone();
-        tokio::spawn(async move {
-            // If the group has no other member, and a peer confirmed that, there is no wait.
-            let is_sole_member = matches!(
-                node.view_with_freshness(&group).await,
-                Ok(Some((view, freshness))) if freshness.is_verified() && view.member_count() <= 1
-            );
-            let wait = if is_sole_member { Wait::NONE } else { Wait::all(LEAVE_TIMEOUT) };
-            match node.leave(&group, wait).await {
-                Ok(written) => log_left(node.my_id(), &group, &written.wait),
-                Err(error) => tracing::error!(%group, "cannot leave: {error}"),
+    let leaving = node.leave_all().wait(WaitFor::All).timeout(LEAVE_TIMEOUT).into_future();
+    match timeout(LEAVE_TIMEOUT * 2, leaving).await {
+        Ok(Ok(groups)) => {
+            for LeftGroup { group, result } in groups {
+                match result {
+                    Ok(written) => log_left(node.my_id(), &group, &written.wait),
+                    Err(error) => tracing::error!(%group, "cannot leave: {error}"),
+                }
             }
-        })
-    });
-    let leaving: Vec<_> = leaving.collect();
-    let until = Instant::now() + LEAVE_TIMEOUT * 2;
-    for left in leaving {
-        // A panic in a task was printed.
-        if timeout_at(until, left).await.is_err() {
-            tracing::error!("cannot leave a group: the storage takes too long");
         }
+        // The node has ended.
+        Ok(Err(_)) => {}
+        Err(_) => tracing::error!("cannot leave all groups: the storage takes too long"),
     }
 }
 
@@ -160,7 +150,7 @@ mod tests {
     use gm_broadcast::Time;
     use gm_broadcast::runtime::Sockets;
     use gm_codec::{FrameCodec, Limits};
-    use gm_node::{Batch, NodeConfig, Store, StoreError, StoredState};
+    use gm_node::{Batch, NodeConfig, Store, StoreError, StoredState, Wait};
 
     use super::*;
     use crate::Global;

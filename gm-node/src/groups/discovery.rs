@@ -29,6 +29,7 @@ impl Groups {
                 self.schedule_host_probe(now);
             }
             self.hosted.insert(group.clone(), hosted);
+            self.effects.push_back(Effect::Emit(NodeEvent::Hosted { group: group.clone() }));
         }
         true
     }

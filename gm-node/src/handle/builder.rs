@@ -187,7 +187,7 @@ impl NodeBuilder {
                 // The runtime is shutting down.
                 Err(_) => StartError::NoRuntime,
             })?;
-            Ok(prepared?.run()?)
+            prepared?.run()
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use gm_broadcast::BroadcastEvent;
 use gm_broadcast::runtime::{MachineOutput, RuntimeHandle};
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
@@ -25,7 +26,12 @@ pub(super) struct LoopState {
     all_answered: Notify,
     /// Whether new writes are refused, because the node is about to end.
     closing: AtomicBool,
-    watchers: Mutex<BTreeMap<u64, mpsc::Sender<()>>>,
+    /// Channels of the watchers, for the tag of one whose group changed.
+    watchers: Mutex<BTreeMap<u64, mpsc::UnboundedSender<u64>>>,
+    /// Marked as changed when the node hosts other groups than before.
+    hosted_groups: watch::Sender<()>,
+    /// Marked as changed when a peer is found, unlisted, near or far.
+    peers: watch::Sender<()>,
     health: Mutex<Health>,
     event_feed: broadcast::Sender<NodeEvent>,
     initial_events: Mutex<Option<broadcast::Receiver<NodeEvent>>>,
@@ -50,6 +56,8 @@ impl LoopState {
             all_answered: Notify::new(),
             closing: AtomicBool::new(false),
             watchers: Mutex::default(),
+            hosted_groups: watch::Sender::new(()),
+            peers: watch::Sender::new(()),
             health: Mutex::default(),
             event_feed,
             initial_events: Mutex::new(Some(first)),
@@ -96,17 +104,27 @@ impl LoopState {
         }
     }
 
-    /// Registers a watcher; `None` if there are `max` already.
-    pub(super) fn register_watcher(&self, max: usize) -> Option<(u64, mpsc::Receiver<()>)> {
+    /// Registers a watcher, whose tag is sent when its group changed; `None` if there are `max`
+    /// already. The queue needs no limit: the node notifies a watcher again only after it has
+    /// acknowledged the last change.
+    pub(super) fn register_watcher(&self, max: usize, notify: mpsc::UnboundedSender<u64>) -> Option<u64> {
         let mut watchers = lock(&self.watchers);
         if watchers.len() >= max {
             return None;
         }
         let tag = self.tags.fetch_add(1, Ordering::Relaxed);
-        // The node sends the next change only after the watcher has acknowledged the last.
-        let (changes, changed) = mpsc::channel(1);
-        watchers.insert(tag, changes);
-        Some((tag, changed))
+        watchers.insert(tag, notify);
+        Some(tag)
+    }
+
+    /// Subscribes to changes of the set of hosted groups.
+    pub(super) fn hosted_groups(&self) -> watch::Receiver<()> {
+        self.hosted_groups.subscribe()
+    }
+
+    /// Subscribes to changes of the peers.
+    pub(super) fn peers(&self) -> watch::Receiver<()> {
+        self.peers.subscribe()
     }
 
     pub(super) fn unregister_watcher(&self, tag: u64) {
@@ -141,11 +159,23 @@ impl LoopState {
                 }
             }
             NodeEvent::Changed { tag, .. } => {
-                let sent = lock(&self.watchers).get(&tag).map(|watcher| watcher.try_send(()));
-                debug_assert!(!matches!(sent, Some(Err(mpsc::error::TrySendError::Full(())))));
+                if let Some(watcher) = lock(&self.watchers).get(&tag) {
+                    // The watcher may be dropped at this moment.
+                    let _ = watcher.send(tag);
+                }
             }
             NodeEvent::WatchRefused { tag, .. } => drop(lock(&self.watchers).remove(&tag)),
             event => {
+                match event {
+                    NodeEvent::Hosted { .. } | NodeEvent::Released { .. } => {
+                        self.hosted_groups.send_replace(())
+                    }
+                    NodeEvent::PeerUnlisted(_)
+                    | NodeEvent::Broadcast(
+                        BroadcastEvent::NodeFound(_) | BroadcastEvent::Near(_) | BroadcastEvent::Far(_),
+                    ) => self.peers.send_replace(()),
+                    _ => {}
+                }
                 lock(&self.health).observe(&event);
                 // There may be no subscriber.
                 let _ = self.event_feed.send(event);

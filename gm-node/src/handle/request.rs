@@ -13,6 +13,11 @@ use crate::command::{AckCount, CommittedWrite, Wait, WriteError, WriteKind};
 /// Default of the maximum time to wait for acknowledgements.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The wait of a request whose methods set no other.
+pub(super) const fn default_wait() -> Wait {
+    Wait { timeout: WAIT_TIMEOUT, ..Wait::NONE }
+}
+
 /// Other members that must acknowledge a write before its request returns (write concern). The
 /// write stands whatever the result, which is [`CommittedWrite::wait`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,8 +90,7 @@ pub struct WriteRequest {
 
 impl WriteRequest {
     pub(super) fn new(group: &Group, kind: Result<WriteKind, RangeError>) -> WriteRequest {
-        let wait = Wait { timeout: WAIT_TIMEOUT, ..Wait::NONE };
-        WriteRequest { group: group.clone(), kind, wait }
+        WriteRequest { group: group.clone(), kind, wait: default_wait() }
     }
 
     /// Waits for acknowledgements of other members. Default: [`WaitFor::None`].

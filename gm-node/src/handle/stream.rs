@@ -15,10 +15,10 @@ use super::{Changes, Node, NodeError, Watcher};
 use crate::event::NodeEvent;
 
 /// A future that returns its source, and the next item unless the stream has ended.
-type NextItem<S, T> = Pin<Box<dyn Future<Output = (S, Option<T>)> + Send>>;
+pub(super) type NextItem<S, T> = Pin<Box<dyn Future<Output = (S, Option<T>)> + Send>>;
 
 /// A stream made of a source and an asynchronous function that takes one item from it.
-enum Polling<S, T> {
+pub(super) enum Polling<S, T> {
     Idle(S),
     Waiting(NextItem<S, T>),
     Ended,
@@ -26,7 +26,7 @@ enum Polling<S, T> {
 
 impl<S, T> Polling<S, T> {
     /// Polls for the next item. After an aborted call the item is still in the stream.
-    fn poll_next(
+    pub(super) fn poll_next(
         &mut self,
         context: &mut Context<'_>,
         next: impl FnOnce(S) -> NextItem<S, T>,

@@ -16,6 +16,10 @@ fn start(seed: Option<NetId>) -> Node {
 }
 
 fn start_on(store: impl Store + Send + 'static, seed: Option<NetId>) -> Node {
+    try_start(store, seed).unwrap()
+}
+
+fn try_start(store: impl Store + Send + 'static, seed: Option<NetId>) -> Result<Node, StartError> {
     let seeds = seed.map(|seed| seed.to_string().parse().unwrap()).into_iter().collect();
     let settings = RuntimeSettings {
         address: Some(Ipv4Addr::LOCALHOST.into()),
@@ -27,7 +31,13 @@ fn start_on(store: impl Store + Send + 'static, seed: Option<NetId>) -> Node {
     let sockets = Sockets::open(&settings).unwrap();
     let keyring = Keyring::new(Key::new([7; 32]));
     let codec = FrameCodec::new("test".parse().unwrap(), keyring, Limits::default()).unwrap();
-    Node::start(NodeConfig::for_sockets(&sockets), codec, store, StoredState::default(), sockets).unwrap()
+    Node::start(NodeConfig::for_sockets(&sockets), codec, store, StoredState::default(), sockets)
+}
+
+#[test]
+fn a_start_outside_of_a_runtime_is_an_error() {
+    let refused = try_start(MemoryStore::ephemeral(), None);
+    assert!(matches!(refused, Err(StartError::NoRuntime)), "{refused:?}");
 }
 
 fn customers() -> GroupName {

@@ -24,9 +24,8 @@ pub enum Changes {
 /// A watcher of a group, until it is dropped. Between two calls the node only keeps its cursor: see
 /// [`NodeLimits::watch_bytes`](crate::NodeLimits).
 pub struct Watcher {
-    inner: Arc<Inner>,
-    tag: u64,
-    changes: mpsc::Receiver<()>,
+    subscription: Subscription,
+    notified: mpsc::UnboundedReceiver<u64>,
     /// Whether the node reported a change that was not acknowledged yet.
     is_pending: bool,
 }
@@ -37,20 +36,19 @@ impl Node {
     /// # Errors
     /// [`NodeError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers.
     pub async fn watch(&self, group: &GroupName) -> Result<Watcher, NodeError> {
-        let max = self.inner.max_watchers;
-        let (tag, changes) = self.inner.shared.register_watcher(max).ok_or_else(|| too_many_watchers(max))?;
-        let watch = Watcher { inner: Arc::clone(&self.inner), tag, changes, is_pending: false };
-        self.inner.runtime.send(NodeCommand::Watch { tag, group: group.clone() }).await?;
-        Ok(watch)
+        let (notify, notified) = mpsc::unbounded_channel();
+        let subscription = Subscription::new(&self.inner, group, notify).await?;
+        Ok(Watcher { subscription, notified, is_pending: false })
     }
 }
 
 impl Watcher {
     /// Returns when the node has accepted the watcher: it handles requests in order.
     pub(super) async fn accepted(&self) -> Result<(), NodeError> {
-        let tag = self.tag;
-        let is_known = self.inner.runtime.with_machine(move |node| node.difference(tag).is_some()).await?;
-        if is_known { Ok(()) } else { Err(too_many_watchers(self.inner.max_watchers).into()) }
+        let Subscription { inner, tag } = &self.subscription;
+        let tag = *tag;
+        let is_known = inner.runtime.with_machine(move |node| node.difference(tag).is_some()).await?;
+        if is_known { Ok(()) } else { Err(too_many_watchers(inner.max_watchers).into()) }
     }
 
     /// Waits for changes since the last call. It is cancel safe: an aborted call loses nothing.
@@ -59,13 +57,8 @@ impl Watcher {
     /// [`NodeError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers,
     /// including those that were dropped a moment ago.
     pub async fn next(&mut self) -> Result<Changes, NodeError> {
-        let max = self.inner.max_events;
-        self.next_with(|difference| {
-            let part = difference.clone().part(max.saturating_add(1));
-            let fits = part.is_last && part.events.as_ref().is_none_or(|events| events.len() <= max);
-            if fits { part } else { difference.skip() }
-        })
-        .await
+        let max = self.subscription.inner.max_events;
+        self.next_with(|difference| whole_difference(difference, max)).await
     }
 
     /// Returns the next part of a difference: about `max` events, the rest with the next calls,
@@ -81,43 +74,93 @@ impl Watcher {
         loop {
             // After an aborted call the unacknowledged change is still pending.
             if !self.is_pending {
-                self.is_pending = self.changes.recv().await.is_some();
+                self.is_pending = self.notified.recv().await.is_some();
             }
-            let tag = self.tag;
-            let difference = self.inner.runtime.with_machine(move |node| node.difference(tag)).await?;
-            let Some(difference) = difference.filter(|_| self.is_pending) else {
-                let refused = !self.inner.shared.has_ended();
-                return Err(if refused {
-                    too_many_watchers(self.inner.max_watchers).into()
-                } else {
-                    NodeError::Stopped
-                });
-            };
-            let DifferencePart { events, cursor, .. } = part(difference);
-            self.inner.runtime.send(NodeCommand::AdvanceWatch { tag, cursor: Box::new(cursor) }).await?;
+            if !self.is_pending {
+                return Err(self.subscription.end_reason());
+            }
+            let changes = self.subscription.read(&part).await?;
             self.is_pending = false;
-            match events {
-                None => return Ok(Changes::Resync),
-                Some(events) if !events.is_empty() => return Ok(Changes::Events(events)),
-                // The change has no events, such as a new version only.
-                Some(_) => {}
+            if let Some(changes) = changes {
+                return Ok(changes);
             }
         }
     }
 }
 
-const fn too_many_watchers(max: usize) -> WriteError {
+/// A watcher of a group in the node, until it is dropped.
+pub(super) struct Subscription {
+    inner: Arc<Inner>,
+    tag: u64,
+}
+
+impl Subscription {
+    /// Adds a watcher to the node, which sends the watcher's tag to `notify` when the group
+    /// changed.
+    pub(super) async fn new(
+        inner: &Arc<Inner>,
+        group: &GroupName,
+        notify: mpsc::UnboundedSender<u64>,
+    ) -> Result<Subscription, NodeError> {
+        let max = inner.max_watchers;
+        let tag = inner.shared.register_watcher(max, notify).ok_or_else(|| too_many_watchers(max))?;
+        let subscription = Subscription { inner: Arc::clone(inner), tag };
+        inner.runtime.send(NodeCommand::Watch { tag, group: group.clone() }).await?;
+        Ok(subscription)
+    }
+
+    /// The number that the node sends when the group changed.
+    pub(super) const fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    /// Reads all changes, and acknowledges them. Returns `None` if they have no events, such as a
+    /// new version only.
+    pub(super) async fn read_all(&self) -> Result<Option<Changes>, NodeError> {
+        let max = self.inner.max_events;
+        self.read(|difference| whole_difference(difference, max)).await
+    }
+
+    async fn read(&self, part: impl Fn(Difference) -> DifferencePart) -> Result<Option<Changes>, NodeError> {
+        let tag = self.tag;
+        let difference = self.inner.runtime.with_machine(move |node| node.difference(tag)).await?;
+        let DifferencePart { events, cursor, .. } = part(difference.ok_or_else(|| self.end_reason())?);
+        self.inner.runtime.send(NodeCommand::AdvanceWatch { tag, cursor: Box::new(cursor) }).await?;
+        Ok(match events {
+            None => Some(Changes::Resync),
+            Some(events) => (!events.is_empty()).then_some(Changes::Events(events)),
+        })
+    }
+
+    /// The reason why the node does not have the watcher.
+    fn end_reason(&self) -> NodeError {
+        if self.inner.shared.has_ended() {
+            NodeError::Stopped
+        } else {
+            too_many_watchers(self.inner.max_watchers).into()
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.inner.shared.unregister_watcher(self.tag);
+    }
+}
+
+/// A whole difference, or a reset if it has more than `max` events.
+fn whole_difference(difference: Difference, max: usize) -> DifferencePart {
+    let part = difference.clone().part(max.saturating_add(1));
+    let fits = part.is_last && part.events.as_ref().is_none_or(|events| events.len() <= max);
+    if fits { part } else { difference.skip() }
+}
+
+pub(super) const fn too_many_watchers(max: usize) -> WriteError {
     WriteError::LimitReached { what: "watchers", max, limit: "watchers", remedy: "end some watchers" }
 }
 
 impl fmt::Debug for Watcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watcher").field("tag", &self.tag).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.inner.shared.unregister_watcher(self.tag);
+        f.debug_struct("Watcher").field("tag", &self.subscription.tag).finish_non_exhaustive()
     }
 }

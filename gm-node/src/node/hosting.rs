@@ -8,7 +8,7 @@ use gm_data::{Eviction, GroupName, Replica};
 use super::context::Context;
 use super::timers::NodeTimer;
 use crate::event::NodeEvent;
-use crate::groups::{Source, millis};
+use crate::groups::{Effect, Source, millis};
 
 /// Whether a group has nine tenths of the maximum number of records.
 pub(super) const fn is_near_limit(records: usize, max: usize) -> bool {
@@ -74,6 +74,8 @@ impl Context {
         let groups = &mut self.groups;
         let candidate = groups.hosted.remove(group).and_then(|hosted| hosted.host_candidates.last().copied());
         groups.changed_groups.insert(group.clone());
+        // As an effect it follows `Hosted`, which is one too.
+        groups.effects.push_back(Effect::Emit(NodeEvent::Released { group: group.clone() }));
         let (mut others, mut contact) = (Vec::new(), candidate.map(|candidate| candidate.node));
         if let Some(replica) = groups.set.group(group) {
             let state = replica.state();
@@ -95,6 +97,9 @@ impl Context {
         let versions: Vec<_> = self.groups.hosted.keys().filter_map(version).collect();
         if !versions.is_empty() && versions.iter().all(|version| version.forgotten) {
             self.command(BroadcastCommand::Unlist(member));
+            if self.peers().is_known(member) {
+                self.emit(NodeEvent::PeerUnlisted(member));
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod groups;
+
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -12,8 +14,8 @@ use std::time::Duration;
 
 use gm_node::{
     BroadcasterLimits, Changes, EventWatch, Group, GroupEvent, GroupWatch, JoinRequest, Key, KeyRange,
-    Multicast, Node, NodeBuilder, NodeError, NodeLimits, NodeTiming, Op, ServeRequest, StartError, Stream,
-    WaitFor, WaitOutcome, WriteError, WriteRequest,
+    LeaveAllRequest, Multicast, Node, NodeBuilder, NodeError, NodeLimits, NodeTiming, NodeWatch, Op,
+    PeerWatch, ServeRequest, StartError, Stream, WaitFor, WaitOutcome, WriteError, WriteRequest,
 };
 use tokio::time::timeout;
 
@@ -30,8 +32,11 @@ const _: () = {
     handle::<ServeRequest>();
     handle::<WriteRequest>();
     handle::<JoinRequest>();
+    handle::<LeaveAllRequest>();
     stream::<GroupWatch>();
     stream::<EventWatch>();
+    stream::<NodeWatch>();
+    stream::<PeerWatch>();
 };
 
 /// Compiles if the future can be awaited in a task of a multi-threaded runtime.
