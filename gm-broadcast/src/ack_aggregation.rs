@@ -8,7 +8,6 @@ use gm_clock::NetId;
 use gm_codec::{AckSummary, BroadcastId};
 
 use crate::event::AckPart;
-use crate::plant::{Bug, planted};
 use crate::time::Time;
 
 /// Missing nodes that a summary names.
@@ -112,7 +111,7 @@ impl AckAggregation {
     /// Whether no further ack can arrive.
     pub(crate) fn is_finished(&self) -> bool {
         let waits = self.children.iter().any(|child| child.state == RelayState::Pending);
-        self.open_subtrees == 0 && self.own != OwnAck::Pending && (!waits || planted(Bug::LastTooEarly))
+        self.open_subtrees == 0 && self.own != OwnAck::Pending && !waits
     }
 
     /// The summary so far.
@@ -126,8 +125,7 @@ impl AckAggregation {
             missing_sample: Vec::new(),
         };
         let mut named = self.missing_named.clone();
-        let counted = |state| state != RelayState::Replaced || planted(Bug::AckCountedTwice);
-        let counted = self.children.iter().filter(|child| counted(child.state));
+        let counted = self.children.iter().filter(|child| child.state != RelayState::Replaced);
         for child in counted.filter_map(|child| child.summary.as_ref()) {
             sum.delivered = sum.delivered.saturating_add(child.delivered);
             sum.refused = sum.refused.saturating_add(child.refused);

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use gm_clock::NetId;
 use gm_codec::BroadcastId;
 
-use crate::plant::{Bug, planted};
-
 /// Sequence numbers that are remembered per epoch of an origin: the highest received and those
 /// before it.
 pub const DEDUP_WINDOW: u64 = 256;
@@ -121,7 +119,7 @@ impl Dedup {
 }
 
 fn origin_epoch(id: &BroadcastId) -> OriginEpoch {
-    (id.origin, if planted(Bug::EpochNotInIdentity) { [0; 8] } else { id.epoch })
+    (id.origin, id.epoch)
 }
 
 const fn bit_position(sequence: u64) -> (usize, u64) {

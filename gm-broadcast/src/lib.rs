@@ -83,9 +83,8 @@
 //! `postal.rs`, `islands.rs`, `plan.rs` (the tree); `reception.rs`, `loss_recovery.rs`, `dedup.rs`,
 //! `retransmit_cache.rs`, `peers.rs`, `connections.rs`, `ack_aggregation.rs`, `timers.rs`,
 //! `token_bucket.rs`, `counter.rs` (the state, in parts without I/O or time of their own);
-//! `broadcaster.rs` and the files below it (the protocol), `broadcast_machine.rs`. `plant.rs` is
-//! for the simulator. `runtime.rs` and the files below it are behind the feature `tokio`, which is
-//! on by default.
+//! `broadcaster.rs` and the files below it (the protocol), `broadcast_machine.rs`.
+//! `runtime.rs` and the files below it are behind the feature `tokio`, which is on by default.
 
 mod ack_aggregation;
 mod broadcast_machine;
@@ -105,7 +104,6 @@ mod payload_registry;
 mod peer_status;
 mod peers;
 pub mod plan;
-mod plant;
 pub mod postal;
 mod reception;
 mod retransmit_cache;
@@ -133,9 +131,6 @@ pub use payload_registry::{Handled, PayloadCoding, PayloadRegistry, RegisterErro
 pub use peer_status::{PeerStatus, SeedTrouble};
 pub use peers::{Directory, KnownNode};
 pub use plan::TreeShape;
-pub use plant::Bug;
-#[cfg(feature = "plant")]
-pub use plant::plant;
 pub use rng::Rng;
 pub use time::Time;
 pub use timers::Timers;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use gm_clock::NetId;
 
-use crate::plant::{Bug, planted};
 use crate::time::Time;
 
 /// Reception changes in a frame that is sent anyway.
@@ -170,13 +169,7 @@ impl ReceptionTable {
         match self.near.get(&node) {
             None => Reception::None,
             Some(near) if near.missed => Reception::None,
-            Some(near)
-                if near
-                    .confirmed_until
-                    .is_some_and(|until| until > now || planted(Bug::ConfirmationForever)) =>
-            {
-                Reception::Confirmed
-            }
+            Some(near) if near.confirmed_until.is_some_and(|until| until > now) => Reception::Confirmed,
             Some(_) => Reception::Unconfirmed,
         }
     }

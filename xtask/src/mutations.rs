@@ -2,8 +2,9 @@
 //! test, must find.
 //!
 //! The tables in `mutations/` define them; the product has none of them. One copy of the workspace
-//! is built with all of them, each behind a run-time switch. `table` reads the tables, `place` finds
-//! the code that a mutation changes, `schemata` changes it, `build` builds the copy, `run` runs it.
+//! is built with all of them, each behind a run-time switch. `table` reads the tables, `place`
+//! finds the code that a mutation changes, `schemata` changes it, `build` builds the copy, and
+//! `run` runs it.
 
 mod build;
 mod place;
@@ -101,7 +102,7 @@ pub(crate) fn simulate(ws: &Workspace, name: &str, args: &[&String]) -> Result<u
     counting_program::exit_code(Command::new(program).args(args).env(ACTIVE, mutation.number.to_string()))
 }
 
-/// What finds a mutation, as a line.
+/// A line on the run or the test that finds a mutation.
 fn what_finds(found_by: &FoundBy) -> String {
     match found_by {
         FoundBy::Run { scenario, seed, checker, .. } => format!("{scenario}, seed {seed}: {checker}"),

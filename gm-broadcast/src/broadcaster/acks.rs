@@ -13,7 +13,6 @@ use crate::ack_aggregation::{AckKey, OwnAck, RelayState};
 use crate::connections::RelayAckRequest;
 use crate::counter::Counter;
 use crate::event::{AckReport, BroadcastEvent};
-use crate::plant::{Bug, planted};
 use crate::time::Time;
 
 impl<D> Broadcaster<D> {
@@ -168,16 +167,13 @@ impl<D> Broadcaster<D> {
                 let replace = !child.reissued && !child.targets.is_empty();
                 child.state = if replace { RelayState::Replaced } else { RelayState::Silent };
                 if replace {
-                    silent.push((child.relay, child.targets.clone()));
+                    silent.push(child.targets.clone());
                 }
             }
         }
         let (until, durable) = (aggregation.deadline, aggregation.durable);
-        for (relay, mut nodes) in silent {
+        for nodes in silent {
             self.counters.count(Counter::SubtreesReassigned);
-            if planted(Bug::ReassignedToSilentRelay) {
-                nodes.insert(0, relay);
-            }
             let Some(content) = self.retransmit_cache.broadcast(&key.id).cloned() else { continue };
             let request = RelayAckRequest { deadline: until, durable, reissued: true };
             self.distribute(

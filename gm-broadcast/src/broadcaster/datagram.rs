@@ -11,7 +11,6 @@ use crate::counter::Counter;
 use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path};
 use crate::machine::Via;
-use crate::plant::{Bug, planted};
 use crate::time::Time;
 
 impl<D> Broadcaster<D> {
@@ -53,7 +52,6 @@ impl<D> Broadcaster<D> {
             }
             match self.replay.check_and_set(seal.epoch, seal.counter) {
                 ReplayStatus::Fresh => {}
-                ReplayStatus::Replayed if planted(Bug::ReplayDelivered) => {}
                 status @ (ReplayStatus::Replayed | ReplayStatus::TooOld) => {
                     return self.counters.count_reason(Counter::DatagramsRejected, status.name());
                 }

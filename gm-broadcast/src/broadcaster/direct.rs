@@ -10,7 +10,6 @@ use crate::counter::Counter;
 use crate::event::Transport;
 use crate::handler::{Handler, Path, Received};
 use crate::machine::{ConnectionId, Output};
-use crate::plant::{Bug, planted};
 use crate::time::Time;
 
 /// Greatest number of retransmissions for one nack.
@@ -134,9 +133,6 @@ impl<D> Broadcaster<D> {
         let Some(content) = self.retransmit_cache.broadcast(&id).cloned() else {
             return self.counters.count(Counter::ContentRequestsExpired);
         };
-        if planted(Bug::ContentRequestIgnored) {
-            return;
-        }
         self.reception.missed(sender);
         self.counters.count(Counter::ContentRequests);
         let outbound = OutboundBroadcast {
@@ -200,7 +196,7 @@ impl<D> Broadcaster<D> {
             return self.counters.count(Counter::OutboxReplaced);
         }
         link.outbox.push_back(entry);
-        if link.outbox.len() > max && !planted(Bug::OutboxUnbounded) {
+        if link.outbox.len() > max {
             let (node, oldest) = (link.peer, link.outbox.pop_front());
             self.counters.count(Counter::OutboxOverflows);
             if let (Some(node), Some(OutboxEntry::Broadcast(outbound))) = (node, oldest) {
@@ -221,7 +217,7 @@ impl<D> Broadcaster<D> {
         if let Some(link) = peer.connection.filter(takes) {
             return Some(link);
         }
-        if peer.backoff_until > now || (peer.failures > 0 && planted(Bug::BackoffForever)) {
+        if peer.backoff_until > now {
             return None;
         }
         self.dial(now, to)

@@ -16,7 +16,6 @@ use crate::event::BroadcastEvent;
 use crate::islands::{Target, islands};
 use crate::latency_class::LatencyClass;
 use crate::plan::{Subtree, plan};
-use crate::plant::{Bug, planted};
 use crate::reception::Reception;
 use crate::retransmit_cache::Content;
 use crate::time::Time;
@@ -83,14 +82,9 @@ impl<D> Broadcaster<D> {
         self.limit_fan_out(&mut subtrees);
         // One confirmed neighbor gets an announcement: if it missed the multicast, others may have
         // too.
-        if !confirmed.is_empty() && !planted(Bug::NoNeighborProbed) {
+        if !confirmed.is_empty() {
             let pick = confirmed.swap_remove(self.jitter_rng.index(confirmed.len()));
             subtrees.push(Subtree { class: LatencyClass::Island, nodes: vec![pick] });
-        }
-        if planted(Bug::TargetDropped)
-            && let Some(subtree) = subtrees.iter_mut().find(|subtree| subtree.nodes.len() > 1)
-        {
-            subtree.nodes.pop();
         }
         if let Some(aggregation) = options.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key)) {
             aggregation.open_subtrees += subtrees.len();

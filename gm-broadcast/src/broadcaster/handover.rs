@@ -16,7 +16,6 @@ use crate::connections::{ConnectionState, OutboundBroadcast, OutboxEntry, RelayA
 use crate::counter::Counter;
 use crate::latency_class::LatencyClass;
 use crate::machine::{ConnectionId, Output};
-use crate::plant::{Bug, planted};
 use crate::reception::Reception;
 use crate::time::Time;
 
@@ -29,7 +28,6 @@ pub(super) struct SubtreeHandover {
     untried: VecDeque<NetId>,
     /// Candidates with a dial under way.
     dialling: Vec<NetId>,
-    failed: bool,
 }
 
 /// Greatest number of repeated handovers to the same relay, if its connection ended before the
@@ -63,8 +61,7 @@ impl<D> Broadcaster<D> {
         }
         let id = self.next_handover;
         self.next_handover += 1;
-        let handover =
-            SubtreeHandover { outbound, class, untried: nodes.into(), dialling: Vec::new(), failed: false };
+        let handover = SubtreeHandover { outbound, class, untried: nodes.into(), dialling: Vec::new() };
         self.handovers.insert(id, handover);
         self.advance_handover(now, id);
     }
@@ -134,8 +131,7 @@ impl<D> Broadcaster<D> {
 
     fn count_missing(&mut self, id: u64, node: NetId) {
         self.counters.count(Counter::RelaysUnreachable);
-        let Some(handover) = self.handovers.get_mut(&id) else { return };
-        handover.failed = true;
+        let Some(handover) = self.handovers.get(&id) else { return };
         if let Some(aggregation) =
             handover.outbound.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key))
         {
@@ -166,16 +162,13 @@ impl<D> Broadcaster<D> {
     /// Hands a subtree to a relay.
     fn hand_over(&mut self, now: Time, id: u64, relay: NetId, link: ConnectionId) {
         self.handovers_awaiting_dial.remove(&(relay, id));
-        let Some(SubtreeHandover { mut outbound, class, untried: rest, dialling, failed }) =
+        let Some(SubtreeHandover { mut outbound, class, untried: rest, dialling }) =
             self.close_handover(now, id)
         else {
             return;
         };
         let mut targets: Vec<NetId> =
             dialling.into_iter().filter(|node| *node != relay).chain(rest).collect();
-        if failed && planted(Bug::FailedRelayLosesTargets) {
-            targets.clear();
-        }
         targets.sort_unstable();
         let reissued = outbound.ack_request.is_some_and(|request| request.reissued);
         outbound.announcement = reissued
@@ -230,9 +223,6 @@ impl<D> Broadcaster<D> {
         full: bool,
     ) {
         self.counters.count(Counter::OutboxBroadcastsLost);
-        if planted(Bug::OutboxLostWithConnection) {
-            return;
-        }
         let mut nodes = std::mem::take(&mut outbound.targets);
         if let Some(aggregation) = outbound.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key)) {
             let reissued = outbound.ack_request.is_some_and(|request| request.reissued);

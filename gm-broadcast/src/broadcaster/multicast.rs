@@ -8,7 +8,6 @@ use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
 use crate::event::{BroadcastEvent, Transport};
 use crate::machine::Output;
-use crate::plant::{Bug, planted};
 use crate::reception::MAX_REPORTED_CHANGES;
 use crate::time::Time;
 
@@ -76,9 +75,7 @@ impl<D> Broadcaster<D> {
     /// Schedules a sequence beacon after a multicast with content.
     pub(super) fn schedule_beacon(&mut self, now: Time) {
         self.beacons_sent = 0;
-        if !planted(Bug::NoSequenceBeacon) {
-            self.timers.set(BroadcasterTimer::SequenceBeacon, now + self.config.timings.beacon);
-        }
+        self.timers.set(BroadcasterTimer::SequenceBeacon, now + self.config.timings.beacon);
     }
 
     /// Sends a sequence beacon: a neighbor that missed the last multicast notices the gap and sends
@@ -133,30 +130,28 @@ impl<D> Broadcaster<D> {
     pub(super) fn on_loss_recovery_timer(&mut self, now: Time) {
         let (requests, given_up) = self.loss_recovery.take_due(now, self.nack_policy());
         self.counters.add(Counter::GapsAbandoned, given_up);
-        if !planted(Bug::NackNeverSent) {
-            let near: Vec<NetId> = self.reception.near().collect();
-            let mut to_random: Vec<MissedMulticasts> = Vec::new();
-            for (mut missed, tries) in requests {
-                missed.runs.truncate(MAX_NACK_RUNS);
-                self.counters.count(Counter::GapsRequested);
-                let random = near.get(self.jitter_rng.index(near.len())).copied();
-                match (tries, random) {
-                    (0 | 1, _) if to_random.len() < MAX_NACK_NODES => to_random.push(missed),
-                    (0 | 1, _) => {}
-                    // Where that many datagrams are lost, a connection is more reliable: first to a
-                    // random neighbor, so that not all ask the sender, then to the sender.
-                    (2, Some(node)) => self.send_nack(now, node, vec![missed], Transport::Tcp),
-                    _ => {
-                        let node = missed.node;
-                        self.send_nack(now, node, vec![missed], Transport::Tcp);
-                    }
+        let near: Vec<NetId> = self.reception.near().collect();
+        let mut to_random: Vec<MissedMulticasts> = Vec::new();
+        for (mut missed, tries) in requests {
+            missed.runs.truncate(MAX_NACK_RUNS);
+            self.counters.count(Counter::GapsRequested);
+            let random = near.get(self.jitter_rng.index(near.len())).copied();
+            match (tries, random) {
+                (0 | 1, _) if to_random.len() < MAX_NACK_NODES => to_random.push(missed),
+                (0 | 1, _) => {}
+                // Where that many datagrams are lost, a connection is more reliable: first to a
+                // random neighbor, so that not all ask the sender, then to the sender.
+                (2, Some(node)) => self.send_nack(now, node, vec![missed], Transport::Tcp),
+                _ => {
+                    let node = missed.node;
+                    self.send_nack(now, node, vec![missed], Transport::Tcp);
                 }
             }
-            if !to_random.is_empty()
-                && let Some(node) = near.get(self.jitter_rng.index(near.len()))
-            {
-                self.send_nack(now, *node, to_random, Transport::Udp);
-            }
+        }
+        if !to_random.is_empty()
+            && let Some(node) = near.get(self.jitter_rng.index(near.len()))
+        {
+            self.send_nack(now, *node, to_random, Transport::Udp);
         }
         if let Some(due) = self.loss_recovery.deadline() {
             self.timers.set_by(BroadcasterTimer::LossRecovery, due);

@@ -15,7 +15,6 @@ use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path, Received};
 use crate::loss_recovery::NackPolicy;
 use crate::machine::{ConnectionId, Output};
-use crate::plant::{Bug, planted};
 use crate::retransmit_cache::Content;
 use crate::time::Time;
 
@@ -200,7 +199,7 @@ impl<D> Broadcaster<D> {
         let is_announcement = body == Body::HeaderOnly;
         let retransmitted = inbound.path == Path::Multicast && inbound.raw.is_empty();
         if !is_announcement {
-            if delivered && !planted(Bug::ReplayDelivered) {
+            if delivered {
                 self.counters.count(Counter::BroadcastDuplicates);
             } else {
                 let delivery =
@@ -209,10 +208,6 @@ impl<D> Broadcaster<D> {
             }
         }
         if inbound.path != Path::Connection {
-            if planted(Bug::DatagramsForward) && !forwarded {
-                let to_all = RelayTask { from: sender, targets: self.known(), ack_request: None };
-                self.accept_relay_task(now, id, to_all, false);
-            }
             return;
         }
         let request = ack_request.map(|ack_request| RelayAckRequest {
@@ -263,9 +258,7 @@ impl<D> Broadcaster<D> {
             Path::Multicast => true,
             Path::Datagram => false,
             // A neighbor that sends it by a connection sends it to others of this island too.
-            Path::Connection => {
-                !near && !planted(Bug::RelayDoesNotMulticast) && self.multicast(now, id, &body)
-            }
+            Path::Connection => !near && self.multicast(now, id, &body),
         };
         let by_us = multicast && path == Path::Connection;
         let content =
@@ -322,7 +315,7 @@ impl<D> Broadcaster<D> {
             return;
         }
         let reissued = task.ack_request.is_some_and(|request| request.reissued);
-        if forwarded && !reissued && !planted(Bug::ForwardsTwice) {
+        if forwarded && !reissued {
             self.counters.count(Counter::SubtreeDuplicates);
             return;
         }

@@ -14,7 +14,7 @@ use syn::{Block, Expr, ItemMod, Signature};
 use super::table::{Change, Edit};
 use crate::mutants::find::is_test;
 
-/// What code at a place is.
+/// Syntactic kind of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Expression,
@@ -129,15 +129,15 @@ impl Places {
 }
 
 impl Nodes {
-    /// What exactly fills the range, if an expression or statements do.
+    /// The kind of the range, if an expression or statements fill it exactly.
     fn whole(&self, range: &Range<usize>) -> Option<Kind> {
         let begins = |block: &&Vec<Range<usize>>| block.iter().any(|one| one.start == range.start);
         let ends = |block: &Vec<Range<usize>>| block.iter().any(|one| one.end == range.end);
-        // An expression without semicolon at the end of a block is both; its value is needed.
-        if self.expressions.contains(range) {
-            return Some(Kind::Expression);
+        // An expression without semicolon can be both. As a statement it must not be parenthesised.
+        if self.blocks.iter().filter(begins).any(ends) {
+            return Some(Kind::Statements);
         }
-        self.blocks.iter().filter(begins).any(ends).then_some(Kind::Statements)
+        self.expressions.contains(range).then_some(Kind::Expression)
     }
 
     /// The empty range before the statement that starts at a byte.
@@ -235,8 +235,9 @@ mod tests {
         assert_eq!(kind("let b = g(a, 1);"), Some(Kind::Statements));
         assert_eq!(kind("let b = g(a, 1); if b > 1 { return 0; }"), Some(Kind::Statements));
         assert_eq!(kind("b > 1"), Some(Kind::Expression));
-        // The end of a block is replaced as an expression; that of the test does not count.
-        assert_eq!(kind("b + 1"), Some(Kind::Expression));
+        assert_eq!(kind("if b > 1 { return 0; }"), Some(Kind::Statements));
+        // The one in the test module does not count.
+        assert_eq!(kind("b + 1"), Some(Kind::Statements));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 /// The environment variable with the number of the active mutation.
 pub(super) const ACTIVE: &str = "GM_MUTANT";
-/// How a simulator's line begins that names the checker which failed.
+/// Beginning of a simulator's line that names the checker which failed.
 const FOUND_BY: &str = "found by ";
 
 /// Result of a run.

@@ -24,7 +24,7 @@ pub(crate) struct Mutation {
     pub(crate) number: u32,
 }
 
-/// What finds a mutation.
+/// The run or the test that finds a mutation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FoundBy {
     /// A run of a simulator.
@@ -61,7 +61,7 @@ pub(crate) struct Edit {
     pub(crate) change: Change,
 }
 
-/// How an edit changes a place.
+/// The change that an edit makes at its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Other code instead of an expression or of whole statements.
