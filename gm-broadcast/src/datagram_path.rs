@@ -144,6 +144,16 @@ mod tests {
     }
 
     #[test]
+    fn a_message_by_connection_alone_is_not_suspicious() {
+        let mut path = DatagramPath::default();
+        assert!(!path.heard_by_connection());
+        assert_eq!(path.on_probe_timeout(at(0), true), ProbeOutcome::Answered);
+        let mut path = DatagramPath { state: DatagramReachability::Lost, ..DatagramPath::default() };
+        path.on_unanswered();
+        assert!(!path.heard_by_connection(), "it is known that they are lost");
+    }
+
+    #[test]
     fn an_answer_resets_the_count_and_silence_adds_nothing() {
         let mut path = DatagramPath::default();
         for _ in 0..10 {
