@@ -7,11 +7,12 @@ use std::time::Duration;
 use gm_broadcast::{Rng, Time};
 use gm_data::{Change, Item, KeyRange, Op};
 use gm_node::{Forget, NodeCommand, Wait, Write, WriteKind};
+use gm_sim::layout::ms;
 use gm_sim::{Action, FaultClass, NodeIndex};
 
 use crate::environment::{NodeWorld, StartRole, keyring_at};
 use crate::history::{Request, RequestKind, SharedHistory};
-use crate::plan::{DiskOperation, DiskOutcome, Intent, Operation, ms};
+use crate::plan::{DiskOperation, DiskOutcome, Intent, Operation};
 
 /// Executes operations in order of time.
 #[derive(Debug)]

@@ -20,7 +20,6 @@ use gm_data::{GroupName, PurgePolicy, Record};
 use gm_node::{NodeLimits, NodeTiming, Wait, WriteKind};
 use gm_sim::{Action, FaultClass, Location, Network, NodeIndex, Schedule};
 
-pub(crate) use layout::{id, ms};
 pub(crate) use named::{named, names};
 pub(crate) use random::random;
 

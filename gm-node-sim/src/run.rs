@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gm_broadcast::{Rng, Time};
 use gm_node::NodeCounter;
-use gm_sim::{NodeIndex, Run, TrafficKind, derive_seed};
+use gm_sim::{NodeIndex, Run, derive_seed};
 
 use crate::check::{self, convergence};
 use crate::environment::{Environment, NodeWorld};
@@ -20,7 +20,7 @@ const STABLE_FOR: Duration = Duration::from_secs(3);
 /// Interval at which convergence is checked.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// Header bytes of IP and UDP, also used for TCP, per send.
-const HEADERS: u64 = 28;
+pub(crate) const HEADERS: u64 = 28;
 
 /// Result of a run, in addition to its outcome.
 #[derive(Debug)]
@@ -101,12 +101,9 @@ pub(crate) fn run(plan: Plan, lines: usize) -> RunOutcome {
 }
 
 /// Bytes sent by all nodes so far, headers included; a multicast counts once.
-pub(crate) fn bytes_sent(world: &NodeWorld) -> u64 {
-    TrafficKind::ALL
-        .iter()
-        .map(|flow| world.traffic().get(*flow))
-        .map(|of| of.sent_bytes + HEADERS * of.sent)
-        .sum()
+fn bytes_sent(world: &NodeWorld) -> u64 {
+    let total = world.traffic().total();
+    total.sent_bytes + HEADERS * total.sent
 }
 
 /// Processes all events until `end`, gives the scheduled commands of owners, and counts the faults

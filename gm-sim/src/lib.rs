@@ -84,7 +84,7 @@
 //!
 //! Reading order: `node.rs`, `network.rs`, `fault.rs`, `active_faults.rs` (lasting faults),
 //! `conn.rs`, `observation.rs`, `world.rs` and the files below it; then `checker.rs`,
-//! `schedule.rs`, `trace.rs`, `campaign.rs`, `suite.rs`.
+//! `schedule.rs`, `layout.rs`, `trace.rs`, `campaign.rs`, `suite.rs`.
 
 mod active_faults;
 pub mod broadcast;
@@ -92,6 +92,7 @@ mod campaign;
 mod checker;
 mod conn;
 mod fault;
+pub mod layout;
 mod network;
 mod node;
 mod observation;

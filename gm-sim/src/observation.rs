@@ -132,6 +132,20 @@ impl Traffic {
         &self.0[flow as usize]
     }
 
+    /// Sum over all kinds.
+    #[must_use]
+    pub fn total(&self) -> TrafficStats {
+        let sum = |number: fn(&TrafficStats) -> u64| self.0.iter().map(number).sum();
+        TrafficStats {
+            sent: sum(|of| of.sent),
+            sent_bytes: sum(|of| of.sent_bytes),
+            arrived: sum(|of| of.arrived),
+            arrived_bytes: sum(|of| of.arrived_bytes),
+            lost: sum(|of| of.lost),
+            lost_bytes: sum(|of| of.lost_bytes),
+        }
+    }
+
     pub(crate) fn add<M: Machine>(&mut self, seen: &Observation<'_, M>) {
         match seen {
             Observation::Sent { flow, bytes, .. } => {

@@ -51,7 +51,7 @@ impl Handler for RecordingHandler {
 
 /// The NetId of a station; stations are numbered in the order of their addition.
 pub(crate) fn node(number: usize) -> NetId {
-    format!("10.0.0.{}:29999", number + 1).parse().unwrap()
+    gm_sim::layout::id(u32::try_from(number).unwrap())
 }
 
 pub(crate) fn sealed() -> FrameCodec {

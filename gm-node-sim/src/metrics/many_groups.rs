@@ -5,18 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gm_broadcast::{Directory, KnownNode, LatencyClass, Rng, Time};
-use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
 use gm_data::{GroupName, GroupState};
-use gm_node::store::memory::MemoryStore;
-use gm_node::{NodeCommand, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
-use gm_sim::{
-    Action, Effect, Fault, FaultClass, Location, Network, NodeIndex, Nodes, Scope, StartContext, World,
-};
+use gm_node::{NodeCommand, StoredState, Wait, Write, WriteKind};
+use gm_sim::layout::{id, islands};
+use gm_sim::{Action, Effect, Fault, FaultClass, Network, NodeIndex, Nodes, Scope, StartContext, World};
 
 use super::table::{Job, Rows, Table, row};
-use super::world::{record, run_until, traffic, traffic_since};
+use super::world::{measured_node, record, run_until, traffic, traffic_since};
 use crate::environment::NodeWorld;
-use crate::plan::id;
 
 /// Number of nodes in these worlds, which do not multicast.
 const NODES: u32 = 60;
@@ -72,10 +68,8 @@ fn name(text: &str) -> Option<GroupName> {
 
 /// A world in which all nodes know each other and host their groups, except the last one, which
 /// knows one node and hosts no group.
-#[allow(clippy::expect_used)]
 fn world(groups: &[(GroupName, Vec<u32>)]) -> NodeWorld {
-    let locations: Vec<Location> =
-        (0..=NODES).map(|node| Location { id: id(node), island: node, site: 0 }).collect();
+    let locations = islands(&[1; NODES as usize + 1], NODES + 1);
     let known =
         (0..NODES).map(|node| KnownNode { node: id(node), island_id: None, class: LatencyClass::Lan });
     let directory = Arc::new(Directory::new(known.collect()));
@@ -86,20 +80,10 @@ fn world(groups: &[(GroupName, Vec<u32>)]) -> NodeWorld {
         members.iter().for_each(|node| of_each[*node as usize].push(state.clone()));
     }
     let mut world = World::new(7, Network::default(), &locations, move |context: &StartContext| {
-        let mut config = NodeConfig::new(context.location.id);
-        config.broadcast.multicast = false;
-        config.broadcast.seeds = vec![id(0)];
-        if context.node.0 < NODES {
-            config.broadcast.directory = Arc::clone(&directory);
-        }
-        config.unix_seconds = 1_700_000_000;
-        let cluster: ClusterName = "world".parse().expect("valid cluster name");
-        let codec = FrameCodec::new(cluster, Keyring::new(Key::new([7; 32])), Limits::default());
+        let known = (context.node.0 < NODES).then_some(&directory);
         let groups = of_each[context.node.0 as usize].clone();
         let stored = StoredState { me: Some(context.location.id), groups, ..StoredState::default() };
-        let store = MemoryStore::ephemeral();
-        NodeMachine::new(config, codec.expect("valid limits"), store, stored, context.seed, context.now)
-            .expect("valid configuration")
+        measured_node(context, false, known, stored)
     });
     (0..NODES).for_each(|node| world.start(NodeIndex(node)));
     world

@@ -6,17 +6,15 @@ use std::time::Duration;
 
 use gm_broadcast::{Directory, KnownNode, LatencyClass, Time};
 use gm_clock::Incarnation;
-use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, GroupState, Item, KeyRange, Op, Record, StampedItem, Version};
 use gm_node::store::memory::MemoryStore;
 use gm_node::{NodeCommand, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
-use gm_sim::{Location, Network, NodeIndex, StartContext, TrafficKind, World};
+use gm_sim::broadcast::node::codec;
+use gm_sim::layout::id;
+use gm_sim::{Location, Network, NodeIndex, StartContext, World};
 
-use crate::environment::NodeWorld;
-use crate::plan::id;
-
-/// Header bytes of IP and UDP, also used for TCP, per send.
-pub(super) const HEADERS: u64 = 28;
+use crate::environment::{NodeWorld, SimNode};
+use crate::run::HEADERS;
 
 /// The group of these worlds.
 #[allow(clippy::expect_used)]
@@ -90,17 +88,7 @@ impl WorldConfig {
         let directory =
             if all_peers_known { Arc::new(Directory::new(known.collect())) } else { Arc::default() };
         let mut world = World::new(7, Network::default(), &locations, move |context: &StartContext| {
-            let mut config = NodeConfig::new(context.location.id);
-            config.broadcast.multicast = multicast;
             let newcomer = late && context.node.0 + 1 == nodes;
-            if !newcomer {
-                config.broadcast.directory = Arc::clone(&directory);
-            }
-            config.broadcast.seeds = vec![id(0)];
-            config.unix_seconds = 1_700_000_000;
-            let cluster: ClusterName = "world".parse().expect("valid cluster name");
-            let keys = Keyring::new(Key::new([7; 32]));
-            let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("valid limits");
             let groups: Vec<GroupState> = states
                 .get(context.node.0 as usize % states.len().max(1))
                 .filter(|_| !newcomer)
@@ -109,15 +97,31 @@ impl WorldConfig {
                 .collect();
             let me = (!groups.is_empty()).then_some(context.location.id);
             let stored = StoredState { me, groups, ..StoredState::default() };
-            let store = MemoryStore::ephemeral();
-            NodeMachine::new(config, codec, store, stored, context.seed, context.now)
-                .expect("valid configuration")
+            measured_node(context, multicast, (!newcomer).then_some(&directory), stored)
         });
         for node in world.indices().filter(|node| !late || node.0 + 1 < nodes) {
             world.start(node);
         }
         world
     }
+}
+
+/// A node with this stored state, which knows the directory and the first node as its seed.
+#[allow(clippy::expect_used)]
+pub(super) fn measured_node(
+    context: &StartContext,
+    multicast: bool,
+    directory: Option<&Arc<Directory>>,
+    stored: StoredState,
+) -> SimNode {
+    let mut config = NodeConfig::new(context.location.id);
+    config.broadcast.multicast = multicast;
+    config.broadcast.directory = directory.cloned().unwrap_or_default();
+    config.broadcast.seeds = vec![id(0)];
+    config.unix_seconds = 1_700_000_000;
+    let store = MemoryStore::ephemeral();
+    NodeMachine::new(config, codec(None), store, stored, context.seed, context.now)
+        .expect("valid configuration")
 }
 
 /// Whether all live nodes hold the same state, with this number of members.
@@ -152,10 +156,11 @@ pub(super) fn run_until(
 
 /// Totals as (sends, bytes sent, arrivals, bytes arrived), headers included.
 pub(super) fn traffic(world: &NodeWorld) -> [u64; 4] {
-    let of = TrafficKind::ALL.map(|flow| *world.traffic().get(flow));
-    let sum = |number: fn(&gm_sim::TrafficStats) -> u64| of.iter().map(number).sum::<u64>();
-    let (sent, arrived) = (sum(|of| of.sent), sum(|of| of.arrived));
-    [sent, sum(|of| of.sent_bytes) + HEADERS * sent, arrived, sum(|of| of.arrived_bytes) + HEADERS * arrived]
+    let total = world.traffic().total();
+    let with_headers = |count: u64, bytes: u64| [count, bytes + HEADERS * count];
+    let [sent, arrived] =
+        [with_headers(total.sent, total.sent_bytes), with_headers(total.arrived, total.arrived_bytes)];
+    [sent[0], sent[1], arrived[0], arrived[1]]
 }
 
 /// Difference of the totals since `before`.

@@ -1,28 +1,15 @@
-//! Building blocks of plans: locations, timings, waits and common operations.
+//! Building blocks of plans: timings, waits and common operations.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use gm_broadcast::{Rng, Time};
-use gm_clock::NetId;
 use gm_data::{GroupName, PurgePolicy};
 use gm_node::{AckCount, NodeLimits, NodeTiming, Wait, WriteKind};
+use gm_sim::broadcast::scenario::TIMES as BROADCAST_TIMES;
+use gm_sim::layout::{below, id, ms};
 use gm_sim::{Location, Network, NodeIndex, Schedule};
 
 use super::{Intent, NodeClaims, Operation, Plan};
-
-/// Timings of broadcasters in these worlds: minutes are shortened to seconds, so that a run is
-/// short.
-pub(crate) const BROADCAST_TIMES: gm_broadcast::BroadcasterTimings = gm_broadcast::BroadcasterTimings {
-    idle: Duration::from_secs(5),
-    confirmation: Duration::from_secs(10),
-    reception_report: Duration::from_millis(300),
-    multicast_keepalive: Duration::from_secs(2),
-    backoff: Duration::from_millis(250),
-    backoff_max: Duration::from_secs(4),
-    exchange: Duration::from_secs(3),
-    ..gm_broadcast::BroadcasterTimings::DEFAULT
-};
 
 /// Timings of nodes in these worlds.
 pub(crate) const TIMES: NodeTiming = NodeTiming {
@@ -33,33 +20,6 @@ pub(crate) const TIMES: NodeTiming = NodeTiming {
     leave_timeout: Duration::from_secs(60),
     ..NodeTiming::DEFAULT
 };
-
-/// The NetId of a location.
-pub(crate) fn id(index: u32) -> NetId {
-    let ip = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + index));
-    // 10.0.0.1 and the addresses behind it are valid identities.
-    NetId::new(ip, 29_999).unwrap_or_else(|_| unreachable!())
-}
-
-pub(crate) const fn seconds(seconds: u64) -> Time {
-    Time::from_nanos(seconds * 1_000_000_000)
-}
-
-pub(crate) const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-/// Locations on islands of these sizes, with this number of islands per site.
-pub(crate) fn islands(sizes: &[u32], per_site: u32) -> Vec<Location> {
-    let mut locations = Vec::new();
-    for (island, size) in (0..).zip(sizes) {
-        for _ in 0..*size {
-            let node = u32::try_from(locations.len()).unwrap_or(u32::MAX);
-            locations.push(Location { id: id(node), island, site: island / per_site });
-        }
-    }
-    locations
-}
 
 /// The names of the groups.
 pub(crate) fn groups(count: usize) -> Vec<GroupName> {
@@ -135,7 +95,7 @@ impl Plan {
 
     /// A random initial node.
     pub(crate) fn random_node(&self, rng: &mut Rng) -> NodeIndex {
-        NodeIndex(u32::try_from(rng.below(u64::from(self.nodes))).unwrap_or(0))
+        NodeIndex(below(rng, self.nodes))
     }
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use gm_broadcast::{Rng, Time};
 use gm_node::{Wait, WriteKind};
+use gm_sim::layout::ms;
 use gm_sim::{FaultClass, NodeIndex};
 
-use super::layout::{ms, random_wait};
+use super::layout::random_wait;
 use super::{DiskOperation, DiskOutcome, Intent, Operation, Plan};
 
 /// Draws operations of one class in the first phase.

@@ -3,9 +3,11 @@
 use gm_broadcast::{Rng, Time};
 use gm_data::PurgePolicy;
 use gm_node::{Wait, WriteKind};
-use gm_sim::{FaultClass, Location, Schedule, ScheduleBounds, derive_seed};
+use gm_sim::broadcast::scenario::TIMES as BROADCAST_TIMES;
+use gm_sim::layout::{below, ms, random_islands};
+use gm_sim::{FaultClass, Schedule, ScheduleBounds, derive_seed};
 
-use super::layout::{BROADCAST_TIMES, groups, id, idle_plan, ms, random_wait};
+use super::layout::{groups, idle_plan, random_wait};
 use super::{Intent, Operation, Plan, RANDOM};
 
 /// Number of seeds of which one has [`LARGE`] nodes.
@@ -19,7 +21,8 @@ pub(crate) fn random(seed: u64) -> Plan {
     let mut rng = Rng::new(derive_seed(seed, u64::MAX - 1, 1));
     let large = rng.ratio(1, LARGE_ONE_IN);
     let nodes = if large { LARGE } else { 3 + below(&mut rng, 28) };
-    let mut plan = idle_plan(RANDOM, seed, locations(&mut rng, nodes));
+    let islands = island_count(&mut rng, nodes);
+    let mut plan = idle_plan(RANDOM, seed, random_islands(&mut rng, nodes, islands));
     plan.groups = groups(1 + rng.index(2));
     network(&mut plan, &mut rng);
     if rng.ratio(1, 3) {
@@ -90,22 +93,10 @@ pub(crate) fn random(seed: u64) -> Plan {
     plan.finish()
 }
 
-fn below(rng: &mut Rng, end: u32) -> u32 {
-    u32::try_from(rng.below(u64::from(end))).unwrap_or(0)
-}
-
-/// Locations on one to six islands of random sizes on one to three sites.
-fn locations(rng: &mut Rng, nodes: u32) -> Vec<Location> {
-    // A multicast reaches a whole island; hundreds of nodes on one are simulated with broadcasters
-    // alone.
-    let islands = if nodes == LARGE { 10 + below(rng, 10) } else { 1 + below(rng, 6) };
-    let sites = 1 + below(rng, 3);
-    let site_of: Vec<u32> = (0..islands).map(|_| below(rng, sites)).collect();
-    let mut location = |node| {
-        let island = below(rng, islands);
-        Location { id: id(node), island, site: site_of[island as usize] }
-    };
-    (0..nodes).map(&mut location).collect()
+/// Number of islands: a multicast reaches a whole island, and hundreds of nodes on one are
+/// simulated with broadcasters alone.
+fn island_count(rng: &mut Rng, nodes: u32) -> u32 {
+    if nodes == LARGE { 10 + below(rng, 10) } else { 1 + below(rng, 6) }
 }
 
 fn network(plan: &mut Plan, rng: &mut Rng) {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_codec::{FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, KeyRange};
 use gm_node::store::memory::{MemoryStore, SimulatedDisk};
 use gm_node::{
     CommittedWrite, NodeCommand, NodeConfig, NodeEvent, NodeMachine, Wait, Write, WriteError, WriteKind,
 };
+use gm_sim::broadcast::node::codec;
 use gm_sim::{
     Checker, Location, Network, NodeIndex, Observation, ObservationContext, StartContext, Violation, World,
 };
@@ -68,7 +68,7 @@ pub(crate) fn group() -> GroupName {
 }
 
 pub(crate) fn id(node: u8) -> NetId {
-    format!("10.0.0.{}:29999", node + 1).parse().unwrap()
+    gm_sim::layout::id(node.into())
 }
 
 pub(crate) fn range(start: u32, end: u32) -> KeyRange {
@@ -105,8 +105,6 @@ pub(crate) fn new_cluster_of(
     let places: Vec<Location> = ids.iter().map(|id| Location { id: *id, island: 0, site: 0 }).collect();
     let disks = disks.to_vec();
     let mut cluster = World::new(7, Network::default(), &places, move |birth: &StartContext| {
-        let keyring = Keyring::new(Key::new([7; 32]));
-        let codec = FrameCodec::new("town".parse().unwrap(), keyring, Limits::default()).unwrap();
         let mut config = NodeConfig::new(birth.location.id);
         config.unix_seconds = 1_700_000_000 + u64::from(birth.restarts);
         config.broadcast.seeds = vec![id(0)];
@@ -117,7 +115,7 @@ pub(crate) fn new_cluster_of(
             Some(disk) => disk.open(),
             None => (MemoryStore::ephemeral(), gm_node::StoredState::default()),
         };
-        NodeMachine::new(config, codec, store, stored, birth.seed, birth.now).unwrap()
+        NodeMachine::new(config, codec(None), store, stored, birth.seed, birth.now).unwrap()
     });
     let log = EventLog::default();
     cluster.add_checker(log.clone());

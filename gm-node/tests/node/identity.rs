@@ -7,19 +7,15 @@ use std::time::Duration;
 use gm_broadcast::{Input, Machine, Output, Time, Via};
 use gm_clock::Incarnation;
 use gm_codec::{
-    Body, Channel, Epoch, FrameCodec, GroupUpdate, Header, Key, Keyring, Limits, MemberUpdate, NonceSequence,
-    Payload, Routing,
+    Body, Channel, Epoch, FrameCodec, GroupUpdate, Header, Limits, MemberUpdate, NonceSequence, Payload,
+    Routing,
 };
 use gm_data::{ChangeError, Record, Version};
 use gm_node::store::memory::MemoryStore;
 use gm_node::{NodeConfig, NodeEvent, NodeMachine, StoredState, Wait, WriteError, WriteKind};
+use gm_sim::broadcast::node::codec;
 
 use crate::cluster::{group, id, serve, write};
-
-fn codec() -> FrameCodec {
-    let keyring = Keyring::new(Key::new([7; 32]));
-    FrameCodec::new("town".parse().unwrap(), keyring, Limits::default()).unwrap()
-}
 
 struct SingleNode {
     node: NodeMachine<MemoryStore>,
@@ -33,10 +29,10 @@ impl SingleNode {
     fn new() -> SingleNode {
         let config = NodeConfig { single_node: true, ..NodeConfig::new(id(1)) };
         let store = MemoryStore::ephemeral();
-        let node =
-            NodeMachine::new(config, codec(), store, StoredState::default(), [3; 32], Time::ZERO).unwrap();
+        let node = NodeMachine::new(config, codec(None), store, StoredState::default(), [3; 32], Time::ZERO)
+            .unwrap();
         let nonces = NonceSequence::new(Epoch::new([9; 8]).unwrap());
-        SingleNode { node, now: Time::ZERO, events: Vec::new(), codec: codec(), nonces }
+        SingleNode { node, now: Time::ZERO, events: Vec::new(), codec: codec(None), nonces }
     }
 
     fn handle(&mut self, input: Input<gm_node::NodeCommand>) {

@@ -98,8 +98,12 @@ const CLUSTER: &str = "world";
 const KEY: [u8; 32] = [7; 32];
 
 /// Codec with the world's key, or with a key that only the given node has.
+///
+/// # Panics
+/// Never: name and limits are valid.
+#[must_use]
 #[allow(clippy::expect_used)]
-pub(crate) fn codec(alone: Option<NodeIndex>) -> FrameCodec {
+pub fn codec(alone: Option<NodeIndex>) -> FrameCodec {
     let mut key = KEY;
     if let Some(node) = alone {
         key[..4].copy_from_slice(&node.0.to_be_bytes());

@@ -22,6 +22,7 @@ use crate::node::{Location, NodeIndex};
 use crate::schedule::Schedule;
 use crate::world::Action;
 
+pub use layout::TIMES;
 pub use named::{named, names};
 pub use random::random;
 

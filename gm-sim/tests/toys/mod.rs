@@ -5,18 +5,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use gm_broadcast::{ConnectionId, Input, Machine, Output, Outputs, Rng, Time};
 use gm_clock::NetId;
+pub(crate) use gm_sim::layout::id;
 use gm_sim::{Location, Network, NodeIndex, StartContext, World};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
-
-pub(crate) fn id(node: u32) -> NetId {
-    NetId::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + node)), 29_999).unwrap()
-}
 
 /// Locations on islands of this size, two islands per site.
 pub(crate) fn locations(nodes: u32, island: u32) -> Vec<Location> {

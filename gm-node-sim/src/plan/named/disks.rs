@@ -5,13 +5,14 @@ use std::time::Duration;
 use gm_broadcast::Rng;
 use gm_node::{NodeTiming, Wait};
 use gm_sim::NodeIndex;
+use gm_sim::layout::{below, islands, ms, seconds};
 
-use crate::plan::layout::{TIMES, idle_plan, islands, ms, seconds};
+use crate::plan::layout::{TIMES, idle_plan};
 use crate::plan::{DiskOperation, DiskOutcome, Intent, Operation, Plan};
 
 /// Five to twelve nodes on two islands; each serves a range, and some write more.
 fn active_plan(seed: u64, rng: &mut Rng) -> Plan {
-    let size = 3 + u32::try_from(rng.below(4)).unwrap_or(0);
+    let size = 3 + below(rng, 4);
     let mut plan = idle_plan("", seed, islands(&[size, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     plan.heal_at = seconds(14);

@@ -4,8 +4,9 @@
 use gm_broadcast::Rng;
 use gm_clock::Incarnation;
 use gm_data::{Item, KeyRange, Op, Record, StampedItem, Version};
+use gm_sim::layout::{below, id, islands, ms, seconds};
 
-use crate::plan::layout::{id, idle_plan, islands, ms, seconds};
+use crate::plan::layout::idle_plan;
 use crate::plan::{Intent, Operation, Plan};
 
 /// A second process with the identity of a node writes, and then ends.
@@ -54,7 +55,7 @@ pub(crate) fn digest_conflict(seed: u64, rng: &mut Rng) -> Plan {
     plan.all_serve(seconds(1), ms(50), 0);
     let member = id(40);
     for node in plan.nodes() {
-        let key = u32::try_from(rng.below(1 << 20)).unwrap_or(0);
+        let key = below(rng, 1 << 20);
         let record = KeyRange::new(key, key + 1 + node.0)
             .ok()
             .and_then(|range| Item::new(member, range, Op::Add, 7, 1).ok())

@@ -3,9 +3,10 @@
 use gm_broadcast::Rng;
 use gm_data::{Change, KeyRange, PurgePolicy};
 use gm_node::{NodeLimits, Wait, WriteKind};
+use gm_sim::layout::{below, islands, ms, seconds};
 use gm_sim::{FaultClass, NodeIndex};
 
-use crate::plan::layout::{groups, idle_plan, islands, ms, seconds};
+use crate::plan::layout::{groups, idle_plan};
 use crate::plan::{DiskOutcome, Intent, Operation, Plan};
 
 /// Every node joins at once.
@@ -62,7 +63,7 @@ pub(crate) fn forget_living(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1; 6], 6));
     plan.times = super::partitions::rare_anti_entropy();
     plan.all_join(seconds(1), ms(200), 0);
-    let (node, member) = (NodeIndex(2), NodeIndex(3 + u32::try_from(rng.below(3)).unwrap_or(0)));
+    let (node, member) = (NodeIndex(2), NodeIndex(3 + below(rng, 3)));
     super::partitions::partition(&mut plan, &[member], seconds(400), seconds(420));
     plan.add_operation(seconds(401), Operation::Forget { node, group: 0, member, wait: Wait::NONE });
     plan.add_operation(
@@ -80,7 +81,7 @@ pub(crate) fn forget_living(seed: u64, rng: &mut Rng) -> Plan {
 pub(crate) fn forget_dead(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
-    let member = NodeIndex(2 + u32::try_from(rng.below(5)).unwrap_or(0));
+    let member = NodeIndex(2 + below(rng, 5));
     plan.add_operation(
         seconds(4),
         Operation::Crash { node: member, disk_outcome: DiskOutcome::Kept, gap: None },
@@ -90,7 +91,7 @@ pub(crate) fn forget_dead(seed: u64, rng: &mut Rng) -> Plan {
         Operation::Forget { node: NodeIndex(1), group: 0, member, wait: Wait::NONE },
     );
     for at in 6..12 {
-        let node = NodeIndex(u32::try_from(rng.below(2)).unwrap_or(0));
+        let node = NodeIndex(below(rng, 2));
         plan.add_write(seconds(at), node, 0, Intent::Batch);
     }
     plan.heal_at = seconds(12);
@@ -104,7 +105,7 @@ pub(crate) fn forget_dead(seed: u64, rng: &mut Rng) -> Plan {
 pub(crate) fn forget_restart(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[3, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
-    let (node, member) = (NodeIndex(2), NodeIndex(3 + u32::try_from(rng.below(2)).unwrap_or(0)));
+    let (node, member) = (NodeIndex(2), NodeIndex(3 + below(rng, 2)));
     plan.add_operation(
         seconds(4),
         Operation::Crash { node: member, disk_outcome: DiskOutcome::Kept, gap: None },

@@ -6,9 +6,10 @@ use gm_broadcast::{Rng, Time};
 use gm_clock::Incarnation;
 use gm_data::{Item, KeyRange, Op, Record, StampedItem, Version};
 use gm_node::{NodeTiming, Wait, WriteKind};
+use gm_sim::layout::{below, id, islands, ms, seconds};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Rates, Scope};
 
-use crate::plan::layout::{TIMES, groups, id, idle_plan, islands, ms, seconds};
+use crate::plan::layout::{TIMES, groups, idle_plan};
 use crate::plan::{DiskOutcome, Intent, Operation, Plan};
 
 /// Timings with anti-entropy so rare that it does not help.
@@ -173,7 +174,7 @@ pub(crate) fn missed_increments(seed: u64, rng: &mut Rng) -> Plan {
     for node in plan.nodes() {
         plan.preloaded.extend(plan.nodes().filter_map(|member| Some((node, interested(member.0)?))));
     }
-    let away = NodeIndex(2 + u32::try_from(rng.below(3)).unwrap_or(0));
+    let away = NodeIndex(2 + below(rng, 3));
     let back = seconds(124);
     plan.add_operation(
         seconds(120),

@@ -3,14 +3,15 @@
 
 use gm_broadcast::Rng;
 use gm_node::{AckCount, Wait, WriteKind};
+use gm_sim::layout::{below, islands, ms, seconds};
 use gm_sim::{Action, NodeIndex};
 
-use crate::plan::layout::{idle_plan, islands, ms, seconds};
+use crate::plan::layout::idle_plan;
 use crate::plan::{DiskOutcome, ExpectedEnd, Intent, Operation, Plan};
 
 fn add_waits(plan: &mut Plan, rng: &mut Rng) {
     for at in 8..20 {
-        let node = NodeIndex(u32::try_from(rng.below(3)).unwrap_or(0));
+        let node = NodeIndex(below(rng, 3));
         let count = match rng.below(4) {
             0 => AckCount::Some(1),
             1 => AckCount::Some(2),
@@ -44,7 +45,7 @@ pub(crate) fn wait_dead(seed: u64, rng: &mut Rng) -> Plan {
     for node in plan.nodes() {
         plan.add_write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exact(WriteKind::Join(vec![])));
     }
-    let node = NodeIndex(3 + u32::try_from(rng.below(4)).unwrap_or(0));
+    let node = NodeIndex(3 + below(rng, 4));
     plan.add_operation(seconds(5), Operation::Crash { node, disk_outcome: DiskOutcome::Kept, gap: None });
     add_waits(&mut plan, rng);
     plan.claims.waits = Some(ExpectedEnd::Settled);
@@ -70,7 +71,7 @@ pub(crate) fn wait_unconcerned(seed: u64, rng: &mut Rng) -> Plan {
         let node = plan.random_node(rng);
         let count = if rng.ratio(1, 3) { AckCount::All } else { AckCount::Some(1 + rng.below(4)) };
         let wait = Wait { count, on_disk: rng.ratio(1, 2), timeout: ms(3_000) };
-        let part = 10 + u32::try_from(rng.below(1 << 15)).unwrap_or(0);
+        let part = 10 + below(rng, 1 << 15);
         plan.add_operation(seconds(at), Operation::Write { node, group: 0, intent: serve(node, part), wait });
     }
     plan.heal_at = seconds(20);
@@ -85,8 +86,8 @@ pub(crate) fn wait_pause(seed: u64, rng: &mut Rng) -> Plan {
         plan.add_write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exact(WriteKind::Join(vec![])));
     }
     for at in 8..20 {
-        let node = NodeIndex(u32::try_from(rng.below(3)).unwrap_or(0));
-        let paused = NodeIndex(3 + u32::try_from(rng.below(5)).unwrap_or(0));
+        let node = NodeIndex(below(rng, 3));
+        let paused = NodeIndex(3 + below(rng, 5));
         let duration = ms(300 + rng.below(500));
         let wait = Wait { count: AckCount::All, on_disk: rng.ratio(1, 2), timeout: ms(3_000) };
         plan.add_operation(seconds(at), Operation::World(Action::Pause(paused)));

@@ -1,7 +1,6 @@
 //! The measured worlds, which differ only in what a row varies.
 
 use std::cell::RefCell;
-use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +9,12 @@ use gm_broadcast::{
     BroadcastCommand, BroadcastRequest, BroadcasterConfig, BroadcasterLimits, BroadcasterTimings, Counter,
     Directory, KnownNode, LatencyClass, PathCost, PathCosts, RequestedAcks, Time, TreeShape,
 };
-use gm_clock::NetId;
 
 use super::meter::{DeliveryMeter, OPENING};
 use crate::broadcast::node::{FrameSealing, SimBroadcaster, body, make_broadcaster};
+use crate::layout::id;
 use crate::network::Network;
 use crate::node::{Location, NodeIndex, StartContext};
-use crate::observation::TrafficKind;
 use crate::world::World;
 
 /// The node that sends the measured broadcasts.
@@ -139,12 +137,6 @@ pub(super) const fn cost(gap: u64, latency: u64) -> PathCost {
     PathCost { gap: Duration::from_micros(gap), latency: Duration::from_micros(latency) }
 }
 
-fn id(node: u32) -> NetId {
-    let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + node));
-    // A unicast address, and a port other than 0.
-    NetId::new(address, 29_999).unwrap_or_else(|error| unreachable!("{error}"))
-}
-
 /// Broadcasts this number to all.
 pub(super) fn broadcast(world: &mut World<SimBroadcaster>, number: u64, acks: Option<Duration>) {
     let acks = acks.map(|within| RequestedAcks { within, durable: false });
@@ -174,7 +166,7 @@ pub(super) fn sum(world: &World<SimBroadcaster>, counter: Counter) -> u64 {
 
 /// Bytes sent by all nodes; a multicast's count once.
 pub(super) fn bytes(world: &World<SimBroadcaster>) -> u64 {
-    TrafficKind::ALL.iter().map(|flow| world.traffic().get(*flow).sent_bytes).sum()
+    world.traffic().total().sent_bytes
 }
 
 /// Runs until `done` or `until`. `kill` is called for each doomed node when a frame arrives at it

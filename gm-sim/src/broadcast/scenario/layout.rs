@@ -1,19 +1,18 @@
-//! Building blocks of plans: locations, timings and planned sends.
+//! Building blocks of plans: timings and planned sends.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use gm_broadcast::{BroadcasterLimits, BroadcasterTimings, Rng, Time, TreeShape};
-use gm_clock::NetId;
 
 use super::{BroadcastClaims, InitialPeers, Plan, PlannedSend, Recipients};
+use crate::layout::{below, ms};
 use crate::network::Network;
 use crate::node::{Location, NodeIndex};
 use crate::schedule::Schedule;
 
 /// Timings of nodes in these worlds: minutes are shortened to seconds, so that a run is short. All
 /// others have their defaults.
-pub(super) const TIMES: BroadcasterTimings = BroadcasterTimings {
+pub const TIMES: BroadcasterTimings = BroadcasterTimings {
     idle: Duration::from_secs(5),
     confirmation: Duration::from_secs(10),
     reception_report: Duration::from_millis(300),
@@ -23,32 +22,6 @@ pub(super) const TIMES: BroadcasterTimings = BroadcasterTimings {
     exchange: Duration::from_secs(3),
     ..BroadcasterTimings::DEFAULT
 };
-
-pub(super) fn id(node: u32) -> NetId {
-    let ip = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + node));
-    // 10.0.0.1 and the addresses behind it are valid identities.
-    NetId::new(ip, 29_999).unwrap_or_else(|_| unreachable!())
-}
-
-pub(super) fn seconds(seconds: u64) -> Time {
-    Time::from_nanos(seconds * 1_000_000_000)
-}
-
-pub(super) const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-/// Locations on islands of these sizes, with this number of islands per site.
-pub(super) fn islands(sizes: &[u32], per_site: u32) -> Vec<Location> {
-    let mut locations = Vec::new();
-    for (island, size) in (0..).zip(sizes) {
-        for _ in 0..*size {
-            let node = u32::try_from(locations.len()).unwrap_or(u32::MAX);
-            locations.push(Location { id: id(node), island, site: island / per_site });
-        }
-    }
-    locations
-}
 
 /// A plan without faults and without sends.
 pub(super) fn idle_plan(name: &str, seed: u64, locations: Vec<Location>) -> Plan {
@@ -103,7 +76,7 @@ impl Plan {
     }
 
     pub(super) fn random_node(&self, rng: &mut Rng) -> NodeIndex {
-        NodeIndex(u32::try_from(rng.index(self.locations.len())).unwrap_or(0))
+        NodeIndex(below(rng, u32::try_from(self.locations.len()).unwrap_or(u32::MAX)))
     }
 }
 

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use gm_broadcast::{BroadcasterLimits, RequestedAcks, Rng, Time, Transport, TreeShape};
 
-use super::layout::{id, idle_plan, ms, random_length};
+use super::layout::{idle_plan, random_length};
 use super::{InitialPeers, Plan, RANDOM, Recipients};
 use crate::fault::FaultClass;
-use crate::node::{Location, NodeIndex};
+use crate::layout::{below, ms, random_islands};
+use crate::node::NodeIndex;
 use crate::schedule::{self, Schedule};
 use crate::world::{Action, derive_seed};
 
@@ -23,7 +24,8 @@ pub fn random(seed: u64) -> Plan {
     let mut rng = Rng::new(derive_seed(seed, u64::MAX - 1, 0));
     let large = rng.ratio(1, LARGE_ONE_IN);
     let nodes = if large { LARGE } else { 3 + below(&mut rng, 28) };
-    let mut plan = idle_plan(RANDOM, seed, locations(&mut rng, nodes));
+    let islands = 1 + below(&mut rng, 6);
+    let mut plan = idle_plan(RANDOM, seed, random_islands(&mut rng, nodes, islands));
     network(&mut plan, &mut rng);
     initial_peers(&mut plan, &mut rng, large);
     bounds(&mut plan, &mut rng);
@@ -57,22 +59,6 @@ pub fn random(seed: u64) -> Plan {
     }
     add_required_sends(&mut plan, &mut rng, if large { 5 } else { usize::MAX }, dead);
     plan.finish()
-}
-
-fn below(rng: &mut Rng, end: u32) -> u32 {
-    u32::try_from(rng.below(u64::from(end))).unwrap_or(0)
-}
-
-/// Locations on one to six islands of random sizes on one to three sites.
-fn locations(rng: &mut Rng, nodes: u32) -> Vec<Location> {
-    let islands = 1 + below(rng, 6);
-    let sites = 1 + below(rng, 3);
-    let site_of: Vec<u32> = (0..islands).map(|_| below(rng, sites)).collect();
-    let mut location = |node| {
-        let island = below(rng, islands);
-        Location { id: id(node), island, site: site_of[island as usize] }
-    };
-    (0..nodes).map(&mut location).collect()
 }
 
 fn network(plan: &mut Plan, rng: &mut Rng) {

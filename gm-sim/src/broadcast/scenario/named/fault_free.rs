@@ -2,8 +2,9 @@
 
 use gm_broadcast::{RequestedAcks, Rng};
 
-use super::super::layout::{idle_plan, islands, ms, random_length, seconds};
+use super::super::layout::{idle_plan, random_length};
 use super::super::{InitialPeers, Plan};
+use crate::layout::{below, islands, ms, seconds};
 use crate::node::{Location, NodeIndex};
 
 /// Seconds until all nodes have exchanged peers and receptions.
@@ -29,26 +30,26 @@ fn fault_free(seed: u64, rng: &mut Rng, locations: Vec<Location>) -> Plan {
 
 /// An island on which all nodes receive each other's multicast.
 pub(super) fn one_island(seed: u64, rng: &mut Rng) -> Plan {
-    let nodes = 3 + u32::try_from(rng.below(10)).unwrap_or(0);
+    let nodes = 3 + below(rng, 10);
     fault_free(seed, rng, islands(&[nodes], 1))
 }
 
 /// Two islands of one site.
 pub(super) fn two_islands(seed: u64, rng: &mut Rng) -> Plan {
-    let sizes = [0; 2].map(|_: u32| 2 + u32::try_from(rng.below(8)).unwrap_or(0));
+    let sizes = [0; 2].map(|_: u32| 2 + below(rng, 8));
     fault_free(seed, rng, islands(&sizes, 2))
 }
 
 /// Six islands on three sites.
 pub(super) fn wan(seed: u64, rng: &mut Rng) -> Plan {
-    let sizes = [0; 6].map(|_: u32| 1 + u32::try_from(rng.below(6)).unwrap_or(0));
+    let sizes = [0; 6].map(|_: u32| 1 + below(rng, 6));
     fault_free(seed, rng, islands(&sizes, 2))
 }
 
 /// Nodes that know only two seeds: at the end all nodes know each other and have received all
 /// broadcasts.
 pub(super) fn cold_start(seed: u64, rng: &mut Rng) -> Plan {
-    let sizes = [0; 3].map(|_: u32| 1 + u32::try_from(rng.below(6)).unwrap_or(0));
+    let sizes = [0; 3].map(|_: u32| 1 + below(rng, 6));
     let mut plan = idle_plan("", seed, islands(&sizes, 2));
     plan.initial_peers = InitialPeers::Seeds(vec![NodeIndex(0), NodeIndex(1)]);
     plan.claims.all_peers_known = true;

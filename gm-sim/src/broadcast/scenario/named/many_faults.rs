@@ -3,8 +3,9 @@
 use gm_broadcast::{RequestedAcks, Rng};
 
 use super::super::Plan;
-use super::super::layout::{idle_plan, islands, ms, seconds};
+use super::super::layout::idle_plan;
 use crate::fault::FaultClass;
+use crate::layout::{islands, ms, seconds};
 use crate::node::NodeIndex;
 use crate::schedule::{Schedule, ScheduleBounds};
 use crate::world::Action;

@@ -3,9 +3,10 @@
 use gm_broadcast::{RequestedAcks, Rng, Time};
 
 use super::super::Plan;
-use super::super::layout::{idle_plan, islands, ms, seconds};
+use super::super::layout::idle_plan;
 use crate::active_faults::{Effect, Fault, Nodes, Rates, Scope};
 use crate::fault::FaultClass;
+use crate::layout::{below, islands, ms, seconds};
 use crate::node::NodeIndex;
 use crate::world::Action;
 
@@ -29,7 +30,7 @@ fn add_regular_sends(plan: &mut Plan, rng: &mut Rng, from: Time, until: Time) {
 
 /// Multicast works, and then stops silently: nodes that have confirmed reception no longer receive.
 pub(super) fn blocked_multicast(seed: u64, rng: &mut Rng) -> Plan {
-    let mut plan = idle_plan("", seed, islands(&[4 + u32::try_from(rng.below(6)).unwrap_or(0)], 1));
+    let mut plan = idle_plan("", seed, islands(&[4 + below(rng, 6)], 1));
     add_regular_sends(&mut plan, rng, seconds(1), seconds(WARM_UP - 1));
     plan.extra_actions.push((seconds(WARM_UP), Action::BeginFault(blocked(Scope::ALL), Time::NEVER)));
     plan.heal_at = seconds(WARM_UP);
@@ -69,7 +70,7 @@ pub(super) fn multicast_one_way(seed: u64, rng: &mut Rng) -> Plan {
 /// A multicast to a single node is lost; the node sends a nack when it receives the sequence
 /// beacon.
 pub(super) fn lost_multicast(seed: u64, rng: &mut Rng) -> Plan {
-    let nodes = 3 + u32::try_from(rng.below(5)).unwrap_or(0);
+    let nodes = 3 + below(rng, 5);
     let mut plan = idle_plan("", seed, islands(&[nodes], 1));
     let within = plan.times.beacon + plan.times.nack_jitter + plan.times.nack_retry * 8;
     let mut at = seconds(WARM_UP);

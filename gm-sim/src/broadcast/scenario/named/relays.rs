@@ -5,9 +5,10 @@ use std::time::Duration;
 use gm_broadcast::{RequestedAcks, Rng, Time, TreeShape};
 
 use super::super::Plan;
-use super::super::layout::{idle_plan, islands, ms, seconds};
+use super::super::layout::idle_plan;
 use crate::active_faults::{Effect, Fault, Nodes, Scope};
 use crate::fault::FaultClass;
+use crate::layout::{islands, ms, seconds};
 use crate::node::{Location, NodeIndex};
 use crate::world::Action;
 
