@@ -49,9 +49,8 @@ fn all_of_seven_settle_delivered() {
     net.run(ms(5_000));
     assert_eq!(settled(&net, 5, 7), AckReport { delivered: 7, settled: true, ..AckReport::default() });
     for number in 0..8 {
-        let held = net.broadcaster(number).limit_usage();
-        let left = held.iter().filter(|(what, ..)| ["ack aggregations", "awaited contents"].contains(what));
-        assert!(left.clone().all(|(_, held, _)| *held == 0), "{held:?}");
+        let left = ["ack aggregations", "awaited contents"].map(|what| net.usage(number, what));
+        assert_eq!(left, [0, 0]);
     }
 }
 

@@ -8,27 +8,18 @@ use gm_broadcast::{
 use gm_sim::Effect;
 
 use crate::net::Net;
-use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
-
-fn usage(net: &Net, number: usize, what: &str) -> usize {
-    net.broadcaster(number)
-        .limit_usage()
-        .into_iter()
-        .find(|(name, ..)| *name == what)
-        .map(|(_, held, _)| held)
-        .unwrap()
-}
+use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed};
 
 #[test]
 fn an_unauthenticated_connection_replaces_the_oldest() {
     let mut net = Net::of(2, None, |config| config.limits.unauthenticated = 5);
     for number in 0..50 {
         net.feed(0, Input::ConnectionOpened { link: ConnectionId::accepted(1_000 + number), from: None });
-        assert!(usage(&net, 0, "connections") <= 5);
+        assert!(net.usage(0, "connections") <= 5);
     }
     assert_eq!(net.count(0, Counter::ConnectionsEvictedUnauthenticated), 45);
     net.run(ms(10_000));
-    assert_eq!(usage(&net, 0, "connections"), 0, "an unauthenticated connection is closed");
+    assert_eq!(net.usage(0, "connections"), 0, "an unauthenticated connection is closed");
     assert_eq!(net.count(0, Counter::AuthenticationTimeouts), 5);
 }
 
@@ -53,14 +44,11 @@ fn connections_are_bounded() {
         config.tree_shape = TreeShape::Star;
     });
     for number in 1..8 {
-        net.command(
-            0,
-            BroadcastCommand::Send { to: node(number), body: text("direct"), transport: Transport::Tcp },
-        );
+        net.send(0, number, "direct", Transport::Tcp);
         net.run(ms(100));
         assert_eq!(net.texts(number), ["direct"]);
     }
-    assert_eq!(usage(&net, 0, "connections"), 2);
+    assert_eq!(net.usage(0, "connections"), 2);
     net.broadcast(0, broadcast_of("to more than there is room for"));
     net.run(ms(1_000));
     assert!(net.count(0, Counter::DialsOverLimit) > 0 || (1..8).all(|number| net.texts(number).len() == 2));
@@ -75,10 +63,7 @@ fn a_connection_while_all_are_busy_keeps_the_limit() {
         config.tree_shape = TreeShape::Star;
     });
     for number in [1, 2] {
-        net.command(
-            0,
-            BroadcastCommand::Send { to: node(number), body: text("first"), transport: Transport::Tcp },
-        );
+        net.send(0, number, "first", Transport::Tcp);
     }
     net.run(ms(100));
     for to in [1, 2] {
@@ -90,12 +75,12 @@ fn a_connection_while_all_are_busy_keeps_the_limit() {
             net.broadcast(0, BroadcastRequest { to, ..broadcast_of(what) });
         }
     }
-    assert_eq!((usage(&net, 0, "connections"), usage(&net, 0, "outbox")), (2, 1));
+    assert_eq!((net.usage(0, "connections"), net.usage(0, "outbox")), (2, 1));
     for number in 0..5 {
         net.feed(0, Input::ConnectionOpened { link: ConnectionId::accepted(1_000 + number), from: None });
-        assert!(usage(&net, 0, "connections") <= 2);
+        assert!(net.usage(0, "connections") <= 2);
     }
-    net.command(3, BroadcastCommand::Send { to: node(0), body: text("hello"), transport: Transport::Tcp });
+    net.send(3, 0, "hello", Transport::Tcp);
     net.run(ms(100));
     assert_eq!(net.texts(0), ["hello"]);
 }
@@ -104,14 +89,7 @@ fn a_connection_while_all_are_busy_keeps_the_limit() {
 fn frames_of_a_connection_are_rate_limited() {
     let mut net = Net::of(2, None, |config| config.limits.frames_per_second = 10);
     for number in 0..100 {
-        net.command(
-            1,
-            BroadcastCommand::Send {
-                to: node(0),
-                body: text(&format!("{number}")),
-                transport: Transport::Tcp,
-            },
-        );
+        net.send(1, 0, &format!("{number}"), Transport::Tcp);
     }
     net.run(ms(500));
     assert_eq!(net.count(0, Counter::ConnectionsRateLimited), 1);
@@ -128,10 +106,7 @@ fn invalid_datagrams_are_rate_limited() {
         net.feed(0, Input::Datagram { from: node(77).into(), via: Via::Unicast, bytes: vec![1; 100] });
     }
     assert_eq!(net.count(0, Counter::DatagramsSkipped), 90);
-    net.command(
-        1,
-        BroadcastCommand::Send { to: node(0), body: text("I am known"), transport: Transport::Udp },
-    );
+    net.send(1, 0, "I am known", Transport::Udp);
     net.run(ms(10));
     assert_eq!(net.texts(0), ["I am known"]);
 }
@@ -147,14 +122,14 @@ fn peers_acks_and_cache_are_bounded() {
         config.limits.origins = 2;
     });
     net.command(0, BroadcastCommand::AddNodes((0..100).map(node).collect()));
-    assert_eq!(usage(&net, 0, "peers"), 20);
+    assert_eq!(net.usage(0, "peers"), 20);
     for tag in 0..20 {
         let receipts = Some(RequestedAcks { within: ms(1_000), durable: true });
         net.broadcast(0, BroadcastRequest { tag, acks: receipts, ..broadcast_of("much") });
     }
-    assert_eq!((usage(&net, 0, "ack aggregations"), usage(&net, 0, "cached broadcasts")), (3, 4));
+    assert_eq!((net.usage(0, "ack aggregations"), net.usage(0, "cached broadcasts")), (3, 4));
     net.run(ms(60_000));
-    assert_eq!(usage(&net, 0, "ack aggregations"), 0);
+    assert_eq!(net.usage(0, "ack aggregations"), 0);
     for tag in 0..20 {
         assert!(net.reports(0, tag).last().is_some_and(|report| report.settled));
     }
@@ -206,24 +181,10 @@ fn a_drained_machine_accepts_input() {
 fn frames_are_rate_limited_over_all_paths() {
     let mut net = Net::of(2, None, |config| config.limits.frames_per_second = 10);
     for number in 0..8 {
-        net.command(
-            1,
-            BroadcastCommand::Send {
-                to: node(0),
-                body: text(&format!("{number}")),
-                transport: Transport::Tcp,
-            },
-        );
+        net.send(1, 0, &format!("{number}"), Transport::Tcp);
     }
     for number in 8..100 {
-        net.command(
-            1,
-            BroadcastCommand::Send {
-                to: node(0),
-                body: text(&format!("{number}")),
-                transport: Transport::Udp,
-            },
-        );
+        net.send(1, 0, &format!("{number}"), Transport::Udp);
     }
     net.run(ms(20));
     assert_eq!(net.texts(0).len(), 10);
@@ -244,10 +205,10 @@ fn open_subtrees_are_bounded() {
     }
     let receipts = Some(RequestedAcks { within: ms(10_000), durable: false });
     net.broadcast(0, BroadcastRequest { tag: 7, acks: receipts, ..broadcast_of("without replies") });
-    assert_eq!(usage(&net, 0, "subtrees"), 2);
+    assert_eq!(net.usage(0, "subtrees"), 2);
     assert_eq!(net.count(0, Counter::SubtreesDropped), 3);
     net.run(ms(20_000));
-    assert_eq!(usage(&net, 0, "subtrees"), 0);
+    assert_eq!(net.usage(0, "subtrees"), 0);
     let report = net.reports(0, 7).last().cloned().unwrap();
     assert_eq!((report.missing, report.unknown, report.settled), (5, 0, true));
 }

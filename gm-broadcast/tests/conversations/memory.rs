@@ -13,6 +13,7 @@ use gm_codec::{
 };
 
 use crate::net::Net;
+use crate::observe::limit_usage;
 use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
 
 /// A single node whose limits are checked after each input.
@@ -263,14 +264,7 @@ fn partial_frames_share_one_budget() {
     victim.hear(last.link, &frame);
     assert_eq!(victim.delivered, 3);
     victim.pass(ms(70_000));
-    let held = victim
-        .machine
-        .broadcaster
-        .limit_usage()
-        .into_iter()
-        .find(|(what, ..)| *what == "partial frame bytes")
-        .unwrap();
-    assert_eq!((held.1, held.2), (0, 3 * FRAME));
+    assert_eq!(limit_usage(&victim.machine.broadcaster, "partial frame bytes"), (0, 3 * FRAME));
 }
 
 /// A budget for one frame completes one frame after the other: the one that began first is never

@@ -83,7 +83,7 @@ fn a_peer_not_reached_since_its_last_multicast_is_far() {
     net.introduce();
     net.run(ACQUAINTED);
     net.crash(1);
-    net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
+    net.send(0, 1, "hello", Transport::Tcp);
     net.run(ms(100));
     let status = net.broadcaster(0).peer_status(net.now(), node(1)).unwrap();
     assert!(!status.near && status.failures == 1, "{status:?}");

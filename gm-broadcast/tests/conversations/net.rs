@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gm_broadcast::{
     BroadcastCommand, BroadcastEvent, BroadcastMachine, BroadcastRequest, Broadcaster, BroadcasterConfig,
-    ConnectionId, Input, Time, Via,
+    ConnectionId, Input, Time, Transport, Via,
 };
 use gm_clock::NetId;
 use gm_codec::{BroadcastId, FrameCodec};
@@ -17,7 +17,7 @@ use gm_sim::{
     ObservationContext, Scope, StartContext, TrafficKind, Violation, World,
 };
 
-use crate::station::{Decisions, Delivered, RecordingHandler, ms, node, sealed};
+use crate::station::{Decisions, Delivered, RecordingHandler, ms, node, sealed, text};
 
 type SimMachine = BroadcastMachine<RecordingHandler>;
 
@@ -131,6 +131,11 @@ impl Net {
     pub(crate) fn command(&mut self, number: usize, command: BroadcastCommand) {
         self.world.command(at(number), command);
         self.collect();
+    }
+
+    /// Sends a text to one station.
+    pub(crate) fn send(&mut self, from: usize, to: usize, what: &str, transport: Transport) {
+        self.command(from, BroadcastCommand::Send { to: node(to), body: text(what), transport });
     }
 
     /// Passes an input to a station that the network does not produce by itself.

@@ -1,10 +1,16 @@
 //! Queries of a network for tests.
 
-use gm_broadcast::{AckPart, AckReport, BroadcastEvent, Counter};
+use gm_broadcast::{AckPart, AckReport, BroadcastEvent, Broadcaster, Counter};
 use gm_codec::BroadcastId;
 
 use crate::net::Net;
 use crate::station::Delivered;
+
+/// Usage of a limit of a broadcaster, and the limit.
+pub(crate) fn limit_usage(broadcaster: &Broadcaster<Delivered>, what: &str) -> (usize, usize) {
+    let all = broadcaster.limit_usage();
+    all.into_iter().find(|(name, ..)| *name == what).map(|(_, held, most)| (held, most)).unwrap()
+}
 
 impl Net {
     /// The total of a counter of a station.
@@ -15,6 +21,11 @@ impl Net {
     /// The total of a counter of a station for one reason.
     pub(crate) fn count_reason(&self, number: usize, counter: Counter, reason: &str) -> u64 {
         self.broadcaster(number).counters().get_reason(counter, reason)
+    }
+
+    /// Usage of a limit of a station.
+    pub(crate) fn usage(&self, number: usize, what: &str) -> usize {
+        limit_usage(self.broadcaster(number), what).0
     }
 
     /// The deliveries of one broadcast at a station.

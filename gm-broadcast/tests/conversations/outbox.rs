@@ -16,7 +16,7 @@ fn slow(change: impl Fn(&mut BroadcasterConfig)) -> Net {
         config.timings.exchange = ms(10_000_000);
         change(config);
     });
-    net.command(0, BroadcastCommand::Send { to: node(1), body: text("first"), transport: Transport::Tcp });
+    net.send(0, 1, "first", Transport::Tcp);
     net.run(ms(100));
     net.begin((0, 1), Effect::Stall);
     // This one is with the driver: later ones wait.
@@ -28,19 +28,10 @@ fn topical(topic: u64, what: &str, instead: Option<&str>) -> BroadcastRequest {
     BroadcastRequest { topic: Some(topic), catch_up: instead.map(text), ..broadcast_of(what) }
 }
 
-fn waiting(net: &Net) -> usize {
-    net.broadcaster(0)
-        .limit_usage()
-        .iter()
-        .find(|(what, ..)| *what == "outbox")
-        .map(|(_, held, _)| *held)
-        .unwrap()
-}
-
 fn released(mut net: Net) -> Vec<String> {
     net.heal();
     net.run(ms(1_000));
-    assert_eq!(waiting(&net), 0);
+    assert_eq!(net.usage(0, "outbox"), 0);
     net.texts(1).into_iter().skip(2).map(str::to_owned).collect()
 }
 
@@ -53,7 +44,7 @@ fn a_newer_broadcast_of_a_topic_replaces_the_older() {
     net.broadcast(0, topical(8, "other", None));
     net.broadcast(0, topical(7, "d", None));
     net.broadcast(0, broadcast_of("of none"));
-    assert_eq!(waiting(&net), 3);
+    assert_eq!(net.usage(0, "outbox"), 3);
     assert_eq!(net.count(0, Counter::OutboxReplaced), 3);
     assert_eq!(released(net), ["d", "other", "of none"]);
 }
@@ -78,7 +69,7 @@ fn broadcasts_with_acks_are_not_replaced() {
     for (tag, what) in [(1, "a"), (2, "b")] {
         net.broadcast(0, BroadcastRequest { topic: Some(7), ..with_acks(tag, what) });
     }
-    assert_eq!(waiting(&net), 2);
+    assert_eq!(net.usage(0, "outbox"), 2);
     assert_eq!(released(net), ["a", "b"]);
 }
 
@@ -87,7 +78,7 @@ fn the_oldest_of_too_many_is_dropped() {
     let mut net = slow(|config| config.limits.outbox = 3);
     for number in 0..10 {
         net.broadcast(0, broadcast_of(&format!("{number}")));
-        assert!(waiting(&net) <= 3);
+        assert!(net.usage(0, "outbox") <= 3);
     }
     assert_eq!(net.count(0, Counter::OutboxOverflows), 7);
     assert_eq!(released(net), ["7", "8", "9"]);
@@ -146,7 +137,7 @@ proptest! {
                     topic
                 }
                 Op::Direct => {
-                    net.command(0, BroadcastCommand::Send { to: node(1), body: text(&what), transport: Transport::Tcp });
+                    net.send(0, 1, &what, Transport::Tcp);
                     None
                 }
             };
@@ -157,7 +148,7 @@ proptest! {
             if list.len() > most {
                 list.remove(0);
             }
-            prop_assert_eq!(waiting(&net), list.len());
+            prop_assert_eq!(net.usage(0, "outbox"), list.len());
         }
         prop_assert_eq!(released(net), list.into_iter().map(|(_, what)| what).collect::<Vec<_>>());
     }

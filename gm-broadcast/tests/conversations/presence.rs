@@ -4,7 +4,8 @@ use gm_broadcast::{BroadcastCommand, BroadcastEvent, Counter, Input, Transport, 
 use gm_sim::TrafficKind;
 
 use crate::net::Net;
-use crate::station::{broadcast_of, ms, node, sealed, text};
+use crate::observe::limit_usage;
+use crate::station::{broadcast_of, ms, node, sealed};
 
 /// Restarts a station: it has no memory, and draws other random bytes.
 fn restart(net: &mut Net, number: usize) {
@@ -19,10 +20,7 @@ fn recorded(net: &mut Net) -> Vec<(Via, Vec<u8>)> {
     net.command(1, BroadcastCommand::AddNodes(vec![node(0)]));
     for number in 0..10 {
         net.broadcast(1, broadcast_of(&format!("{number} of what was")));
-        net.command(
-            1,
-            BroadcastCommand::Send { to: node(0), body: text("to one"), transport: Transport::Udp },
-        );
+        net.send(1, 0, "to one", Transport::Udp);
         net.run(ms(3_000));
     }
     let of = |(from, to, _): &&(usize, Option<usize>, Vec<u8>)| *from == 1 && to.is_none_or(|to| to == 0);
@@ -152,11 +150,5 @@ fn concurrent_challenges_are_bounded() {
     assert_eq!(net.count(0, Counter::PresenceChecksDropped), 176);
     net.run(ms(30_000));
     assert!(net.broadcaster(0).known().is_empty());
-    let held = net
-        .broadcaster(0)
-        .limit_usage()
-        .into_iter()
-        .find(|(what, ..)| *what == "presence challenges")
-        .unwrap();
-    assert_eq!((held.1, held.2), (0, 1_024));
+    assert_eq!(limit_usage(net.broadcaster(0), "presence challenges"), (0, 1_024));
 }

@@ -22,16 +22,10 @@ impl Net {
     /// A request of the caller by datagram without a reply, and then one by connection with a
     /// reply.
     fn ask_unanswered(&mut self, number: usize, peer: usize) {
-        self.command(
-            number,
-            BroadcastCommand::Send { to: node(peer), body: text("question"), transport: Transport::Udp },
-        );
+        self.send(number, peer, "question", Transport::Udp);
         self.run(ms(100));
         self.command(number, BroadcastCommand::Unanswered { node: node(peer), by: Transport::Udp });
-        self.command(
-            peer,
-            BroadcastCommand::Send { to: node(number), body: text("answer"), transport: Transport::Tcp },
-        );
+        self.send(peer, number, "answer", Transport::Tcp);
         self.run(ms(100));
     }
 }
@@ -46,10 +40,7 @@ fn connections_replace_lost_datagrams() {
     assert_eq!(net.status(0, 1).datagrams, DatagramReachability::Lost);
     assert!(net.saw(0, |event| *event == BroadcastEvent::DatagramReachability { node: node(1), lost: true }));
     assert!(net.texts(1).is_empty());
-    net.command(
-        0,
-        BroadcastCommand::Send { to: node(1), body: text("by connection"), transport: Transport::Udp },
-    );
+    net.send(0, 1, "by connection", Transport::Udp);
     net.run(ms(100));
     assert_eq!(
         net.stations[1].got.last().map(|got| (got.path, &*got.text)),
@@ -59,20 +50,14 @@ fn connections_replace_lost_datagrams() {
     net.lose_nothing();
     for _ in 0..4 {
         net.run(ms(1_000));
-        net.command(
-            0,
-            BroadcastCommand::Send { to: node(1), body: text("again"), transport: Transport::Udp },
-        );
+        net.send(0, 1, "again", Transport::Udp);
     }
     net.run(ms(100));
     assert_eq!(net.status(0, 1).datagrams, DatagramReachability::Work);
     assert!(
         net.saw(0, |event| *event == BroadcastEvent::DatagramReachability { node: node(1), lost: false })
     );
-    net.command(
-        0,
-        BroadcastCommand::Send { to: node(1), body: text("by datagram"), transport: Transport::Udp },
-    );
+    net.send(0, 1, "by datagram", Transport::Udp);
     net.run(ms(100));
     assert_eq!(net.stations[1].got.last().map(|got| got.path), Some(Path::Datagram));
 }
@@ -169,7 +154,7 @@ fn an_unreachable_node_is_served_on_its_own_connection() {
     let status = |net: &Net| net.broadcaster(0).peer_status(net.now(), nat).unwrap();
     assert!(status(&net).connected && !status(&net).is_unreachable_at_its_address());
     net.command(0, BroadcastCommand::Unanswered { node: nat, by: Transport::Udp });
-    net.command(1, BroadcastCommand::Send { to: node(0), body: text("answer"), transport: Transport::Tcp });
+    net.send(1, 0, "answer", Transport::Tcp);
     net.run(ms(4_000));
     assert_eq!(status(&net).datagrams, DatagramReachability::Lost);
     net.command(0, BroadcastCommand::Send { to: nat, body: text("hello"), transport: Transport::Udp });
@@ -184,9 +169,9 @@ fn an_unreachable_node_is_served_on_its_own_connection() {
 #[test]
 fn after_a_stalled_transfer_connections_use_small_segments() {
     let mut net = Net::of(2, None, |_| {});
-    net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
+    net.send(0, 1, "hello", Transport::Tcp);
     net.run(ms(100));
-    net.command(1, BroadcastCommand::Send { to: node(0), body: text("hello"), transport: Transport::Udp });
+    net.send(1, 0, "hello", Transport::Udp);
     net.run(ms(100));
     let link = ConnectionId::dialled(1);
     net.feed(0, Input::ConnectionClosed { link, stalled: true });
@@ -194,7 +179,7 @@ fn after_a_stalled_transfer_connections_use_small_segments() {
     assert!(net.status(0, 1).stalled.is_some());
     // For a silent node it shows nothing: it may be dead.
     let mut net = Net::of(2, None, |_| {});
-    net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
+    net.send(0, 1, "hello", Transport::Tcp);
     net.run(ms(30_000));
     net.feed(0, Input::ConnectionClosed { link, stalled: true });
     assert!(!net.saw(0, |event| *event == BroadcastEvent::Stalled(node(1))));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{BroadcastCommand, DialFailure, Path, PeerStatus, Transport};
+use gm_broadcast::{DialFailure, Path, PeerStatus, Transport};
 
 use crate::net::Net;
-use crate::station::{broadcast_of, ms, node, text};
+use crate::station::{broadcast_of, ms, node};
 
 fn status(net: &Net, of: usize) -> PeerStatus {
     net.broadcaster(0).peer_status(net.now(), node(of)).expect("it is known")
@@ -21,7 +21,7 @@ fn a_peer_is_alive_while_heard_or_connected() {
     let was_heard = |net: &Net| [1, 2].map(|of| net.broadcaster(0).was_heard(node(of)));
     assert_eq!(was_heard(&net), [false, false]);
     assert_eq!(net.broadcaster(0).count_alive(net.now(), ms(1_000_000), 9), 0);
-    net.command(1, BroadcastCommand::Send { to: node(0), body: text("hello"), transport: Transport::Udp });
+    net.send(1, 0, "hello", Transport::Udp);
     net.run(ms(100));
     let (ago, path) = status(&net, 1).last_heard().expect("it sent a message");
     assert_eq!(path, Path::Datagram);
@@ -31,7 +31,7 @@ fn a_peer_is_alive_while_heard_or_connected() {
     assert_eq!(net.broadcaster(0).count_alive(net.now(), ago + ms(1), 9), 1);
     assert_eq!(net.broadcaster(0).count_alive(net.now(), ago, 9), 0);
 
-    net.command(2, BroadcastCommand::Send { to: node(0), body: text("hello"), transport: Transport::Tcp });
+    net.send(2, 0, "hello", Transport::Tcp);
     net.run(ms(100));
     assert!(status(&net, 2).connected && alive(&net, 2, Duration::ZERO));
     assert_eq!(was_heard(&net), [true, true]);
@@ -80,7 +80,7 @@ fn an_unreached_peer_shows_its_backoff() {
     assert_eq!((before.failures, before.failure, before.backoff, before.stalled), (0, None, None, None));
     assert!(!before.closes_before_first_frame && before.source.is_none());
     net.crash(1);
-    net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
+    net.send(0, 1, "hello", Transport::Tcp);
     net.run(ms(100));
     let told = status(&net, 1);
     assert!(told.failures > 0, "{told:?}");
@@ -90,7 +90,7 @@ fn an_unreached_peer_shows_its_backoff() {
     net.run(left);
     assert_eq!(status(&net, 1).backoff, None, "the backoff ends exactly then");
     net.start(1);
-    net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
+    net.send(0, 1, "hello", Transport::Tcp);
     net.run(ms(1_000));
     let reached = status(&net, 1);
     assert!(reached.connected && reached.reached, "{reached:?}");
