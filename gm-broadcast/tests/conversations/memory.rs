@@ -1,11 +1,8 @@
 //! Memory of partial frames: without the key next to nothing, with it one budget, and all of it is
 //! released.
 
-use std::time::Duration;
-
 use gm_broadcast::{
-    BroadcastCommand, BroadcastMachine, BroadcastRequest, BroadcasterConfig, BroadcasterLimits, ConnectionId,
-    Counter, Input, Machine, Output, Time, Transport,
+    BroadcastRequest, BroadcasterConfig, BroadcasterLimits, ConnectionId, Counter, Input, Transport,
 };
 use gm_codec::{
     Body, ConnectionSide, Epoch, FrameCodec, Handshake, Header, Key, Keyring, Limits, NonceSequence, Payload,
@@ -14,84 +11,42 @@ use gm_codec::{
 
 use crate::net::Net;
 use crate::observe::limit_usage;
-use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
+use crate::station::{broadcast_of, ms, node, sealed, text};
 
-/// A single node whose limits are checked after each input.
+/// A single node, whose connections the test makes.
 struct Victim {
-    machine: BroadcastMachine<RecordingHandler>,
-    now: Time,
+    net: Net,
     links: u64,
-    /// Peak usage of each limit.
-    peaks: Vec<(&'static str, usize, usize)>,
-    closed: Vec<ConnectionId>,
-    sent: Vec<(ConnectionId, Vec<u8>)>,
-    delivered: usize,
 }
 
 impl Victim {
-    fn new(codec: FrameCodec, change: impl Fn(&mut BroadcasterConfig)) -> Victim {
-        let mut config = BroadcasterConfig::new(node(0));
-        config.multicast = false;
-        change(&mut config);
-        let machine =
-            BroadcastMachine::new(config, codec, RecordingHandler::default(), [1; 32], Time::ZERO).unwrap();
-        let peaks = machine.broadcaster.limit_usage().to_vec();
-        Victim {
-            machine,
-            now: Time::ZERO,
-            links: 0,
-            peaks,
-            closed: Vec::new(),
-            sent: Vec::new(),
-            delivered: 0,
-        }
-    }
-
-    fn feed(&mut self, input: Input<BroadcastCommand>) {
-        self.machine.handle(self.now, input);
-        while let Some(output) = self.machine.poll_output() {
-            match output {
-                Output::Close { link } => self.closed.push(link),
-                Output::Send { link, bytes } => self.sent.push((link, bytes)),
-                Output::Deliver(_) => self.delivered += 1,
-                _ => {}
-            }
-        }
-        for ((what, held, most), peak) in
-            self.machine.broadcaster.limit_usage().into_iter().zip(&mut self.peaks)
-        {
-            assert!(held <= most, "{held} {what} of at most {most}");
-            peak.1 = peak.1.max(held);
-        }
-    }
-
-    /// Advances time and fires the timers.
-    fn pass(&mut self, time: Duration) {
-        let until = self.now + time;
-        while let Some(due) = self.machine.deadline().filter(|due| *due <= until) {
-            self.now = self.now.max(due);
-            self.feed(Input::Wake);
-        }
-        self.now = until;
+    fn new(codec: fn() -> FrameCodec, change: impl Fn(&mut BroadcasterConfig)) -> Victim {
+        let mut net = Net::new(codec);
+        net.add(None, change);
+        Victim { net, links: 0 }
     }
 
     fn accept(&mut self) -> ConnectionId {
         self.links += 1;
         let link = ConnectionId::accepted(self.links);
-        self.feed(Input::ConnectionOpened { link, from: Some(node(9).into()) });
+        self.net.feed(0, Input::ConnectionOpened { link, from: Some(node(9).into()) });
         link
     }
 
     fn hear(&mut self, link: ConnectionId, bytes: &[u8]) {
-        self.feed(Input::ConnectionBytes { link, bytes: bytes.to_vec() });
+        self.net.feed(0, Input::ConnectionBytes { link, bytes: bytes.to_vec() });
     }
 
-    fn peak(&self, what: &str) -> usize {
-        self.peaks.iter().find(|(name, ..)| *name == what).unwrap().1
+    fn has_closed(&self, link: ConnectionId) -> bool {
+        self.net.closed.contains(&(0, link))
+    }
+
+    fn delivered(&self) -> usize {
+        self.net.stations[0].got.len()
     }
 
     fn count(&self, counter: Counter) -> u64 {
-        self.machine.broadcaster.counters().get(counter)
+        self.net.count(0, counter)
     }
 }
 
@@ -112,7 +67,7 @@ impl KeyHolder {
     fn call(victim: &mut Victim, codec: FrameCodec, me: usize) -> KeyHolder {
         let link = victim.accept();
         let own = [u8::try_from(me).unwrap(); Handshake::BYTES];
-        let theirs = victim.sent.iter().rev().find(|(of, _)| *of == link).unwrap().1.clone();
+        let theirs = victim.net.handshake_of(0, link);
         let stream =
             Handshake::new(ConnectionSide::Initiator, own).read(&mut theirs.as_slice()).unwrap().unwrap();
         let nonces = NonceSequence::new(Epoch::new([u8::try_from(me).unwrap(); 8]).unwrap());
@@ -120,7 +75,7 @@ impl KeyHolder {
         victim.hear(link, &own);
         holder.hello = holder.frame(Body::HeaderOnly);
         victim.hear(link, &holder.hello);
-        victim.feed(Input::ConnectionSent { link, bytes: theirs.len() });
+        victim.net.feed(0, Input::ConnectionSent { link, bytes: theirs.len() });
         holder
     }
 
@@ -156,7 +111,7 @@ fn narrow() -> FrameCodec {
 /// without an authentic frame. The usage equals the documented limit, to the byte.
 #[test]
 fn unauthenticated_connections_hold_the_stated_maximum() {
-    let mut victim = Victim::new(sealed(), |_| {});
+    let mut victim = Victim::new(sealed, |_| {});
     let stated = BroadcasterLimits::DEFAULT.max_unauthenticated_bytes();
     assert_eq!(stated, 64 * (16 + 4_096));
     for number in 0..1_000_usize {
@@ -170,36 +125,39 @@ fn unauthenticated_connections_hold_the_stated_maximum() {
             victim.hear(link, event);
         }
     }
-    assert_eq!(victim.peak("unauthenticated bytes"), stated);
-    assert_eq!((victim.peak("partial frame bytes"), victim.peak("dialed, unauthenticated bytes")), (0, 0));
-    let unproven = victim.machine.broadcaster.unauthenticated();
+    assert_eq!(victim.net.peak(0, "unauthenticated bytes"), stated);
+    assert_eq!(
+        (victim.net.peak(0, "partial frame bytes"), victim.net.peak(0, "dialed, unauthenticated bytes")),
+        (0, 0)
+    );
+    let unproven = victim.net.broadcaster(0).unauthenticated();
     assert_eq!((unproven.connections, unproven.bytes, unproven.max_bytes), (64, stated, stated));
     assert_eq!((unproven.closed, victim.count(Counter::ConnectionsEvictedUnauthenticated)), (936, 936));
     // One byte a second does not keep a connection alive.
     for _ in 0..5 {
-        victim.pass(ms(1_000));
+        victim.net.run(ms(1_000));
         victim.hear(ConnectionId::accepted(1_000), &[]);
     }
-    let unproven = victim.machine.broadcaster.unauthenticated();
+    let unproven = victim.net.broadcaster(0).unauthenticated();
     assert_eq!((unproven.connections, unproven.bytes, unproven.closed), (0, 0, 1_000));
     assert_eq!(victim.count(Counter::AuthenticationTimeouts), 64);
 }
 
 #[test]
 fn a_long_first_frame_is_refused_by_its_header() {
-    let mut victim = Victim::new(sealed(), |config| config.seeds = vec![node(5)]);
+    let mut victim = Victim::new(sealed, |config| config.seeds = vec![node(5)]);
     let accepted = victim.accept();
-    victim.pass(ms(0));
+    victim.net.run(ms(0));
     let dialled = ConnectionId::dialled(1);
-    victim.feed(Input::ConnectionOpened { link: dialled, from: None });
+    victim.net.feed(0, Input::ConnectionOpened { link: dialled, from: None });
     for link in [accepted, dialled] {
         victim.hear(link, &[7; 16]);
         victim.hear(link, &[0x67, 1, 9, 0xf9, 0xff, 0xff, 0x07]);
-        assert!(victim.closed.contains(&link));
+        assert!(victim.has_closed(link));
     }
     assert_eq!(
         (
-            victim.machine.broadcaster.counters().get_reason(Counter::FramesRejected, "TooLong"),
+            victim.net.broadcaster(0).counters().get_reason(Counter::FramesRejected, "TooLong"),
             victim.count(Counter::UnauthenticatedClosed)
         ),
         (2, 1)
@@ -210,27 +168,27 @@ fn a_long_first_frame_is_refused_by_its_header() {
 /// No frame of it is authentic, as both sides draw random bytes for each connection.
 #[test]
 fn a_recorded_connection_does_not_authenticate() {
-    let mut victim = Victim::new(sealed(), |_| {});
+    let mut victim = Victim::new(sealed, |_| {});
     let mut holder = KeyHolder::call(&mut victim, sealed(), 3);
     let more = holder.frame(text("recorded"));
     victim.hear(holder.link, &more);
-    assert_eq!((victim.machine.broadcaster.known(), victim.delivered), (vec![node(3)], 1));
-    let mut restarted = Victim::new(sealed(), |_| {});
-    restarted.feed(Input::Entropy([2; 32]));
+    assert_eq!((victim.net.broadcaster(0).known(), victim.delivered()), (vec![node(3)], 1));
+    let mut restarted = Victim::new(sealed, |_| {});
+    restarted.net.feed(0, Input::Entropy([2; 32]));
     let known = [vec![node(3)], Vec::new()];
     for (victim, known) in [&mut victim, &mut restarted].into_iter().zip(known) {
-        let before = victim.delivered;
+        let before = victim.delivered();
         let link = victim.accept();
         victim.hear(link, &[holder.own.as_slice(), &holder.hello, &more].concat());
         assert_eq!(
             (
-                victim.machine.broadcaster.counters().get_reason(Counter::FramesRejected, "NotAuthentic"),
+                victim.net.broadcaster(0).counters().get_reason(Counter::FramesRejected, "NotAuthentic"),
                 victim.count(Counter::UnauthenticatedClosed)
             ),
             (1, 1)
         );
-        assert!(victim.closed.contains(&link));
-        assert_eq!((victim.machine.broadcaster.known(), victim.delivered), (known, before));
+        assert!(victim.has_closed(link));
+        assert_eq!((victim.net.broadcaster(0).known(), victim.delivered()), (known, before));
     }
 }
 
@@ -238,58 +196,58 @@ fn a_recorded_connection_does_not_authenticate() {
 /// first, and those that continue, are completed.
 #[test]
 fn partial_frames_share_one_budget() {
-    let mut victim = Victim::new(narrow(), |config| config.limits.partial_frame_bytes = 3 * FRAME);
+    let mut victim = Victim::new(narrow, |config| config.limits.partial_frame_bytes = 3 * FRAME);
     let mut holders: Vec<KeyHolder> = (1..41).map(|me| KeyHolder::call(&mut victim, narrow(), me)).collect();
     let frames: Vec<Vec<u8>> =
         holders.iter_mut().map(|holder| holder.frame(text(&noise(FRAME - 1_000)))).collect();
     let part = FRAME * 3 / 4;
     for (holder, frame) in holders.iter().zip(&frames) {
-        victim.now = victim.now + ms(1);
+        victim.net.run(ms(1));
         for event in frame[..part].chunks(16 << 10) {
             victim.hear(holder.link, event);
         }
     }
-    assert!(victim.peak("partial frame bytes") > 2 * FRAME, "{:?}", victim.peaks);
+    assert!(victim.net.peak(0, "partial frame bytes") > 2 * FRAME);
     assert!(victim.count(Counter::PartialFramesEvicted) >= 37);
     assert_eq!(victim.count(Counter::PartialFramesRefused), 0);
     // The first frame, whose end arrives late, and the last one: both were spared.
     for place in [0, 39] {
-        assert!(!victim.closed.contains(&holders[place].link));
+        assert!(!victim.has_closed(holders[place].link));
         victim.hear(holders[place].link, &frames[place][part..]);
     }
-    assert_eq!(victim.delivered, 2);
+    assert_eq!(victim.delivered(), 2);
     // A new connection works as well, and its memory is released.
     let mut last = KeyHolder::call(&mut victim, narrow(), 77);
     let frame = last.frame(text(&noise(FRAME - 1_000)));
     victim.hear(last.link, &frame);
-    assert_eq!(victim.delivered, 3);
-    victim.pass(ms(70_000));
-    assert_eq!(limit_usage(&victim.machine.broadcaster, "partial frame bytes"), (0, 3 * FRAME));
+    assert_eq!(victim.delivered(), 3);
+    victim.net.run(ms(70_000));
+    assert_eq!(limit_usage(victim.net.broadcaster(0), "partial frame bytes"), (0, 3 * FRAME));
 }
 
 /// A budget for one frame completes one frame after the other: the one that began first is never
 /// closed to make room.
 #[test]
 fn the_smallest_budget_still_lets_the_first_frame_through() {
-    let mut victim = Victim::new(narrow(), |config| config.limits.partial_frame_bytes = 1);
+    let mut victim = Victim::new(narrow, |config| config.limits.partial_frame_bytes = 1);
     let mut first = KeyHolder::call(&mut victim, narrow(), 1);
     let mut second = KeyHolder::call(&mut victim, narrow(), 2);
     let [one, two] = [&mut first, &mut second].map(|holder| holder.frame(text(&noise(FRAME - 1_000))));
     victim.hear(first.link, &one[..FRAME / 2]);
-    victim.now = victim.now + ms(1);
+    victim.net.run(ms(1));
     victim.hear(second.link, &two[..FRAME / 2 + 1_000]);
     assert_eq!(victim.count(Counter::PartialFramesRefused), 1);
-    assert_eq!(victim.closed, [second.link]);
+    assert_eq!(victim.net.closed, [(0, second.link)]);
     victim.hear(first.link, &one[FRAME / 2..]);
-    assert_eq!(victim.delivered, 1);
-    assert!(victim.peak("partial frame bytes") <= FRAME);
+    assert_eq!(victim.delivered(), 1);
+    assert!(victim.net.peak(0, "partial frame bytes") <= FRAME);
 }
 
 /// A peer with the key that stops in the middle of a frame, or sends a byte now and then, while it
 /// is sent data: its time ends. One that sends enough has the time that it needs.
 #[test]
 fn an_endless_frame_times_out_a_slow_one_does_not() {
-    let mut victim = Victim::new(narrow(), |config| config.timings.frame = ms(1_000));
+    let mut victim = Victim::new(narrow, |config| config.timings.frame = ms(1_000));
     let mut holders: Vec<KeyHolder> = (1..4).map(|me| KeyHolder::call(&mut victim, narrow(), me)).collect();
     let frames: Vec<Vec<u8>> =
         holders.iter_mut().map(|holder| holder.frame(text(&noise(FRAME - 1_000)))).collect();
@@ -299,45 +257,40 @@ fn an_endless_frame_times_out_a_slow_one_does_not() {
     }
     // 100,000 bytes a second are more than 64 KiB.
     for step in 0..25 {
-        victim.pass(ms(100));
+        victim.net.run(ms(100));
         for number in 1..4 {
-            let body = text("are you there?");
-            victim.feed(Input::Command(BroadcastCommand::Send {
-                to: node(number),
-                body,
-                transport: Transport::Tcp,
-            }));
+            victim.net.send(0, number, "are you there?", Transport::Tcp);
         }
-        for (link, bytes) in std::mem::take(&mut victim.sent) {
-            victim.feed(Input::ConnectionSent { link, bytes: bytes.len() });
+        for (_, link, bytes) in std::mem::take(&mut victim.net.sent) {
+            victim.net.feed(0, Input::ConnectionSent { link, bytes });
         }
         victim.hear(trickling, &frames[1][10 + step..11 + step]);
         victim.hear(slow, &frames[2][10 + step * 10_000..10 + (step + 1) * 10_000]);
     }
     assert_eq!(victim.count(Counter::PartialFramesTimedOut), 2);
-    assert!(victim.closed.contains(&stopped) && victim.closed.contains(&trickling));
-    assert!(!victim.closed.contains(&slow));
+    assert!(victim.has_closed(stopped) && victim.has_closed(trickling));
+    assert!(!victim.has_closed(slow));
     victim.hear(slow, &frames[2][10 + 25 * 10_000..]);
-    assert_eq!(victim.delivered, 1);
+    assert_eq!(victim.delivered(), 1);
 }
 
 /// A peer that only sends a long frame and is sent nothing is not idle meanwhile.
 #[test]
 fn a_slow_frame_is_not_taken_for_an_idle_connection() {
-    let mut victim = Victim::new(narrow(), |config| config.timings.idle = ms(1_000));
+    let mut victim = Victim::new(narrow, |config| config.timings.idle = ms(1_000));
     let mut holder = KeyHolder::call(&mut victim, narrow(), 1);
     let frame = holder.frame(text(&noise(FRAME - 1_000)));
     for event in frame.chunks(10_000) {
-        victim.pass(ms(100));
+        victim.net.run(ms(100));
         victim.hear(holder.link, event);
     }
     assert_eq!(
-        (victim.delivered, victim.count(Counter::ConnectionsIdle)),
+        (victim.delivered(), victim.count(Counter::ConnectionsIdle)),
         (1, 0),
         "{:?}",
-        victim.machine.broadcaster.counters()
+        victim.net.broadcaster(0).counters()
     );
-    victim.pass(ms(2_000));
+    victim.net.run(ms(2_000));
     assert_eq!(victim.count(Counter::ConnectionsIdle), 1);
 }
 

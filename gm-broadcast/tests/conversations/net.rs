@@ -2,6 +2,7 @@
 //! every input, all usage must be within its limits.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ pub(crate) struct Net {
     /// Every datagram: sender, receiver unless it was multicast, bytes.
     pub(crate) datagrams: Vec<(usize, Option<usize>, Vec<u8>)>,
     pub(crate) dials: Vec<(usize, NetId)>,
+    /// Lengths of the sends on connections, and connections that were closed, by station.
+    pub(crate) sent: Vec<(usize, ConnectionId, usize)>,
+    pub(crate) closed: Vec<(usize, ConnectionId)>,
     codec: fn() -> FrameCodec,
     world: World<SimMachine>,
     setups: Rc<RefCell<Vec<Setup>>>,
@@ -73,8 +77,8 @@ impl Net {
         });
         let recorder = Rc::new(RefCell::new(Recorder::new(codec())));
         world.add_checker(Rc::clone(&recorder));
-        let (stations, wire, datagrams, dials) = Default::default();
-        Net { stations, wire, datagrams, dials, codec, world, setups, recorder }
+        let (stations, wire, datagrams, dials, sent, closed) = Default::default();
+        Net { stations, wire, datagrams, dials, sent, closed, codec, world, setups, recorder }
     }
 
     /// A network of stations on one island, or on none; in the latter case all know each other.
@@ -228,6 +232,11 @@ impl Net {
         self.collect();
     }
 
+    /// Peak usage of a limit of a station.
+    pub(crate) fn peak(&self, number: usize, what: &'static str) -> usize {
+        self.recorder.borrow().peaks[&(number, what)]
+    }
+
     /// The handshake bytes of a station on a connection.
     pub(crate) fn handshake_of(&self, number: usize, link: ConnectionId) -> Vec<u8> {
         self.recorder.borrow().tap.handshake(at(number), link).unwrap().to_vec()
@@ -239,6 +248,8 @@ impl Net {
         self.wire.append(&mut new.wire);
         self.datagrams.append(&mut new.datagrams);
         self.dials.append(&mut new.dials);
+        self.sent.append(&mut new.sent);
+        self.closed.append(&mut new.closed);
         new.got.drain(..).for_each(|(number, got)| self.stations[number].got.push(got));
         new.events.drain(..).for_each(|(number, event)| self.stations[number].events.push(event));
     }
@@ -247,17 +258,22 @@ impl Net {
 /// The outputs of all stations since the last collection, see [`Net`] and [`Station`].
 struct Recorder {
     tap: FrameTap,
+    /// Peak usage of each limit.
+    peaks: BTreeMap<(usize, &'static str), usize>,
     wire: Vec<TappedFrame>,
     datagrams: Vec<(usize, Option<usize>, Vec<u8>)>,
     dials: Vec<(usize, NetId)>,
+    sent: Vec<(usize, ConnectionId, usize)>,
+    closed: Vec<(usize, ConnectionId)>,
     got: Vec<(usize, Delivered)>,
     events: Vec<(usize, BroadcastEvent)>,
 }
 
 impl Recorder {
     fn new(codec: FrameCodec) -> Recorder {
-        let (tap, (wire, datagrams, dials, got, events)) = (FrameTap::new(codec), Default::default());
-        Recorder { tap, wire, datagrams, dials, got, events }
+        let (wire, datagrams, dials, sent, closed, got, events) = Default::default();
+        let (tap, peaks) = (FrameTap::new(codec), BTreeMap::new());
+        Recorder { tap, peaks, wire, datagrams, dials, sent, closed, got, events }
     }
 }
 
@@ -275,6 +291,7 @@ impl Checker<SimMachine> for Recorder {
         let (from, number) = (context.node, number_of(context.node));
         match seen {
             Observation::Sent { flow: TrafficKind::Stream, to, link: Some(link), bytes, .. } => {
+                self.sent.push((number, *link, bytes.len()));
                 self.wire.extend(self.tap.stream(from, *to, *link, bytes).unwrap_or_default());
             }
             Observation::Sent { to, bytes, .. } => {
@@ -283,6 +300,7 @@ impl Checker<SimMachine> for Recorder {
                 self.datagrams.push((number, to.map(|(to, _)| number_of(to)), bytes.to_vec()));
             }
             Observation::Dialled { to, .. } => self.dials.push((number, *to)),
+            Observation::Closed { link } => self.closed.push((number, *link)),
             Observation::Delivered(got) => self.got.push((number, (*got).clone())),
             Observation::Event(event) => self.events.push((number, (*event).clone())),
             _ => {}
@@ -290,9 +308,11 @@ impl Checker<SimMachine> for Recorder {
         Ok(())
     }
 
-    fn after_input(&mut self, _: ObservationContext, machine: &SimMachine) -> Result<(), Violation> {
+    fn after_input(&mut self, context: ObservationContext, machine: &SimMachine) -> Result<(), Violation> {
         for (what, held, most) in machine.broadcaster.limit_usage() {
             assert!(held <= most, "{held} {what} exceed the limit of {most}");
+            let peak = self.peaks.entry((number_of(context.node), what)).or_default();
+            *peak = held.max(*peak);
         }
         Ok(())
     }
