@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Input, Machine, Output, Time, Via};
+use gm_broadcast::{Input, Via};
 use gm_clock::Incarnation;
 use gm_codec::{
     Body, Channel, Epoch, FrameCodec, GroupUpdate, Header, Limits, MemberUpdate, NonceSequence, Payload,
@@ -12,45 +12,40 @@ use gm_codec::{
 };
 use gm_data::{ChangeError, Record, Version};
 use gm_node::store::memory::MemoryStore;
-use gm_node::{NodeConfig, NodeEvent, NodeMachine, StoredState, Wait, WriteError, WriteKind};
+use gm_node::{ConflictStatus, NodeEvent, NodeMachine, Wait, WriteError, WriteKind};
+use gm_sim::NodeIndex;
 use gm_sim::broadcast::node::codec;
 
-use crate::cluster::{group, id, serve, write};
+use crate::cluster::{Cluster, EventLog, group, id, millis, new_cluster_of, serve, write};
 
 struct SingleNode {
-    node: NodeMachine<MemoryStore>,
-    now: Time,
-    events: Vec<NodeEvent>,
+    cluster: Cluster,
+    log: EventLog,
     codec: FrameCodec,
     nonces: NonceSequence,
 }
 
 impl SingleNode {
     fn new() -> SingleNode {
-        let config = NodeConfig { single_node: true, ..NodeConfig::new(id(1)) };
-        let store = MemoryStore::ephemeral();
-        let node = NodeMachine::new(config, codec(None), store, StoredState::default(), [3; 32], Time::ZERO)
-            .unwrap();
+        let (cluster, log) = new_cluster_of(&[id(1)], &[], |config| {
+            config.single_node = true;
+            config.broadcast.seeds.clear();
+        });
         let nonces = NonceSequence::new(Epoch::new([9; 8]).unwrap());
-        SingleNode { node, now: Time::ZERO, events: Vec::new(), codec: codec(None), nonces }
+        SingleNode { cluster, log, codec: codec(None), nonces }
     }
 
-    fn handle(&mut self, input: Input<gm_node::NodeCommand>) {
-        self.node.handle(self.now, input);
-        while let Some(output) = self.node.poll_output() {
-            if let Output::Event(event) = output {
-                self.events.push(event);
-            }
-        }
+    fn node(&self) -> &NodeMachine<MemoryStore> {
+        self.cluster.machine(NodeIndex(0)).unwrap()
     }
 
-    fn run_for(&mut self, time: Duration) {
-        let until = self.now + time;
-        while let Some(due) = self.node.deadline().filter(|due| *due <= until) {
-            self.now = self.now.max(due);
-            self.handle(Input::Wake);
-        }
-        self.now = until;
+    fn conflict(&self) -> Option<ConflictStatus> {
+        self.node().status(self.cluster.now(), &group()).unwrap().conflict
+    }
+
+    fn write(&mut self, tag: u64, kind: WriteKind) {
+        self.cluster.command(NodeIndex(0), write(tag, kind, Wait::NONE));
+        self.cluster.run_for(millis(100));
     }
 
     /// Receives a foreign record of this node from another one.
@@ -64,30 +59,26 @@ impl SingleNode {
         Payload { header, body }.encode(&Limits::default(), &mut payload).unwrap();
         let nonce = self.nonces.next_nonce().unwrap();
         self.codec.seal(&Channel::DatagramTo(id(1)), nonce, &payload, &mut frame).unwrap();
-        self.handle(Input::Datagram {
-            from: "10.0.0.1:29999".parse().unwrap(),
-            via: Via::Unicast,
-            bytes: frame,
-        });
-        self.run_for(Duration::from_millis(100));
+        let from = id(0).socket_addr();
+        self.cluster.inject(NodeIndex(0), Input::Datagram { from, via: Via::Unicast, bytes: frame });
+        self.cluster.run_for(millis(100));
     }
 
     fn conflicts(&self) -> usize {
-        self.events.iter().filter(|event| matches!(event, NodeEvent::IdentityConflict { .. })).count()
+        self.log.count(|event| matches!(event, NodeEvent::IdentityConflict { .. }))
     }
 }
 
 #[test]
 fn refutes_three_times_a_minute_then_pauses() {
     let mut alone = SingleNode::new();
-    alone.handle(Input::Command(write(1, serve(0, 9), Wait::NONE)));
-    alone.run_for(Duration::from_millis(100));
-    let version = |alone: &SingleNode| alone.node.own_record(&group()).unwrap().version();
+    alone.write(1, serve(0, 9));
+    let version = |alone: &SingleNode| alone.node().own_record(&group()).unwrap().version();
     for round in 0..3 {
         let heard = version(&alone).incarnation.get() + 10;
         alone.receive_claim(heard, 5 + round);
         assert!(version(&alone).incarnation.get() > heard);
-        assert_eq!(alone.node.own_record(&group()).unwrap().items().count(), 1, "its items are back");
+        assert_eq!(alone.node().own_record(&group()).unwrap().items().count(), 1, "its items are back");
     }
     assert_eq!(alone.conflicts(), 0);
     let stands = version(&alone);
@@ -95,62 +86,54 @@ fn refutes_three_times_a_minute_then_pauses() {
         alone.receive_claim(stands.incarnation.get() + 1_000, 50);
     }
     assert_eq!((alone.conflicts(), version(&alone)), (1, stands));
-    assert!(alone.node.status(alone.now, &group()).unwrap().conflict.is_some());
-    alone.handle(Input::Command(write(2, serve(10, 19), Wait::NONE)));
-    alone.run_for(Duration::from_millis(100));
-    let refused = alone.events.iter().any(|event| match event {
-        NodeEvent::Answered { tag: 2, result, .. } => {
-            *result == Err(WriteError::Change(ChangeError::IdentityConflict { member: id(1) }))
-        }
-        _ => false,
-    });
-    assert!(refused);
+    assert!(alone.conflict().is_some());
+    alone.write(2, serve(10, 19));
+    let refused = WriteError::Change(ChangeError::IdentityConflict { member: id(1) });
+    assert_eq!(alone.log.answer(2).unwrap().1, Err(refused));
     // Copies that peers pass on are no sign that the other node still runs.
     for _ in 0..9 {
         alone.receive_claim(stands.incarnation.get() + 1_000, 50);
     }
-    alone.run_for(Duration::from_secs(10));
+    alone.cluster.run_for(Duration::from_secs(10));
     alone.receive_claim(stands.incarnation.get() + 1_000, 50);
     assert!(version(&alone).incarnation.get() > stands.incarnation.get() + 1_000);
-    assert!(alone.node.status(alone.now, &group()).unwrap().conflict.is_none());
+    assert!(alone.conflict().is_none());
 }
 
 /// Receives foreign records, each greater than all before, until writes pause.
 fn until_it_stops(alone: &mut SingleNode) {
     let conflicts = alone.conflicts();
     while alone.conflicts() == conflicts {
-        let own = alone.node.own_record(&group()).unwrap().version().incarnation.get();
+        let own = alone.node().own_record(&group()).unwrap().version().incarnation.get();
         alone.receive_claim(own + 1_000_000, 5);
     }
 }
 
 fn pause(alone: &SingleNode) -> Option<u64> {
-    let status = alone.node.status(alone.now, &group()).unwrap();
-    status.conflict.map(|conflict| conflict.pause_millis)
+    alone.conflict().map(|conflict| conflict.pause_millis)
 }
 
 #[test]
 fn repeated_conflicts_pause_writes_for_longer_each_time() {
     let mut alone = SingleNode::new();
-    alone.handle(Input::Command(write(1, serve(0, 9), Wait::NONE)));
-    alone.run_for(Duration::from_millis(100));
+    alone.write(1, serve(0, 9));
     let mut pauses = Vec::new();
     for _ in 0..9 {
         until_it_stops(&mut alone);
         let first = pause(&alone).unwrap();
         pauses.push(first.div_ceil(1_000));
         // Another foreign record during the pause restarts it.
-        alone.run_for(Duration::from_millis(first / 2));
-        let claim = alone.node.status(alone.now, &group()).unwrap().conflict.unwrap();
+        alone.cluster.run_for(Duration::from_millis(first / 2));
+        let claim = alone.conflict().unwrap();
         assert_eq!(claim.reported_by, Some(id(0)));
         alone.receive_claim(claim.claim.unwrap().incarnation.get() + 1, 5);
         assert!(pause(&alone).unwrap() > first / 2 + 1_000);
-        alone.run_for(Duration::from_millis(first));
+        alone.cluster.run_for(Duration::from_millis(first));
         assert_eq!(pause(&alone), None);
     }
     assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 600, 600, 600]);
     // After a long time without foreign records, the pause is short again.
-    alone.run_for(Duration::from_secs(601));
+    alone.cluster.run_for(Duration::from_secs(601));
     until_it_stops(&mut alone);
     assert_eq!(pause(&alone).unwrap().div_ceil(1_000), 10);
 }
@@ -158,26 +141,15 @@ fn repeated_conflicts_pause_writes_for_longer_each_time() {
 #[test]
 fn the_owner_resumes_writes() {
     let mut alone = SingleNode::new();
-    alone.handle(Input::Command(write(1, serve(0, 9), Wait::NONE)));
-    alone.run_for(Duration::from_millis(100));
+    alone.write(1, serve(0, 9));
     until_it_stops(&mut alone);
-    let claim = alone.node.status(alone.now, &group()).unwrap().conflict.unwrap().claim.unwrap();
-    alone.handle(Input::Command(write(2, WriteKind::Resume, Wait::NONE)));
-    alone.run_for(Duration::from_millis(100));
-    assert!(alone.node.own_record(&group()).unwrap().version() > claim);
+    let claim = alone.conflict().unwrap().claim.unwrap();
+    alone.write(2, WriteKind::Resume);
+    assert!(alone.node().own_record(&group()).unwrap().version() > claim);
     assert_eq!(pause(&alone), None);
-    alone.handle(Input::Command(write(3, serve(10, 19), Wait::NONE)));
-    alone.run_for(Duration::from_millis(100));
+    alone.write(3, serve(10, 19));
     // Without a pause, resuming writes nothing.
-    alone.handle(Input::Command(write(4, WriteKind::Resume, Wait::NONE)));
-    alone.run_for(Duration::from_millis(100));
-    let changed = |wanted: u64| {
-        alone.events.iter().find_map(|event| match event {
-            NodeEvent::Answered { tag, result, .. } if *tag == wanted => {
-                Some(result.clone().unwrap().changed)
-            }
-            _ => None,
-        })
-    };
+    alone.write(4, WriteKind::Resume);
+    let changed = |tag| alone.log.answer(tag).map(|(_, result)| result.unwrap().changed);
     assert_eq!((changed(2), changed(3), changed(4)), (Some(true), Some(true), Some(false)));
 }
