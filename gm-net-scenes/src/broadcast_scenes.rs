@@ -11,22 +11,23 @@ use anyhow::{Context, Result};
 
 use crate::chat_process::ChatProcess;
 use crate::namespaces::{self, Host};
+use crate::runner::Load::{self, Alone, Shared};
 use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 
 type BroadcastCluster = namespaces::Cluster<ChatProcess>;
 type Scene = fn(&mut BroadcastCluster) -> Result<()>;
 
 /// The scenes by name, in the order in which they run.
-pub(crate) const SCENES: &[(&str, Scene)] = &[
-    ("one multicast serves an island", islands::one_multicast),
-    ("two islands learn each other", islands::two_islands),
-    ("25 % loss", faults::loss),
-    ("a relay killed in mid-broadcast", faults::relay_killed),
-    ("a node stopped (SIGSTOP)", faults::stopped),
-    ("a black-holed peer does not delay others", faults::black_hole),
-    ("partition and heal", islands::partition),
-    ("a bridge that drops multicast", outside::bridge_without_multicast),
-    ("an outsider floods and replays", outside::flood),
+pub(crate) const SCENES: &[(&str, Load, Scene)] = &[
+    ("one multicast serves an island", Shared, islands::one_multicast),
+    ("two islands learn each other", Shared, islands::two_islands),
+    ("25 % loss", Shared, faults::loss),
+    ("a relay killed in mid-broadcast", Shared, faults::relay_killed),
+    ("a node stopped (SIGSTOP)", Shared, faults::stopped),
+    ("a black-holed peer does not delay others", Alone, faults::black_hole),
+    ("partition and heal", Shared, islands::partition),
+    ("a bridge that drops multicast", Shared, outside::bridge_without_multicast),
+    ("an outsider floods and replays", Alone, outside::flood),
 ];
 
 impl BroadcastCluster {

@@ -13,6 +13,7 @@ mod storage;
 use anyhow::Result;
 
 use crate::clusters::DaemonCluster;
+use crate::runner::Load::{self, Alone, Shared};
 
 type Scene = fn(&mut DaemonCluster, &Settings) -> Result<()>;
 
@@ -24,25 +25,25 @@ pub(crate) struct Settings {
 }
 
 /// The scenes by name, in the order in which they run.
-pub(crate) const SCENES: &[(&str, Scene)] = &[
-    ("readme", |cluster, _| readme::three_hosts(cluster, true)),
-    ("readme-no-multicast", |cluster, _| readme::three_hosts(cluster, false)),
-    ("three-islands", |cluster, _| islands::three(cluster)),
-    ("loss", |cluster, _| islands::loss(cluster)),
-    ("split-heal", |cluster, _| islands::split(cluster)),
-    ("kill-restart", |cluster, _| restarts::kill_restart(cluster)),
-    ("writer-kills", |cluster, settings| random_kills::writer(cluster, settings.kills)),
-    ("restart-storm", |cluster, _| restarts::storm(cluster)),
-    ("address-change", |cluster, _| restarts::address(cluster)),
-    ("address-gone", |cluster, _| restarts::address_gone(cluster)),
-    ("two-clusters", |cluster, _| shared_network::two_clusters(cluster)),
-    ("no-multicast", |cluster, _| shared_network::no_multicast(cluster)),
-    ("ipv6", |cluster, _| islands::ipv6(cluster)),
-    ("udp-blocked", |cluster, _| paths::udp_blocked(cluster)),
-    ("mixed-families", |cluster, _| paths::mixed_families(cluster)),
-    ("swallows-large", |cluster, _| paths::swallows_large(cluster)),
-    ("misconfigured", |cluster, _| paths::misconfigured(cluster)),
-    ("unreachable-address", |cluster, _| paths::unreachable_address(cluster)),
-    ("fifty", |cluster, _| scale::fifty(cluster)),
-    ("disk-full", |cluster, _| storage::full(cluster)),
+pub(crate) const SCENES: &[(&str, Load, Scene)] = &[
+    ("readme", Shared, |cluster, _| readme::three_hosts(cluster, true)),
+    ("readme-no-multicast", Shared, |cluster, _| readme::three_hosts(cluster, false)),
+    ("three-islands", Shared, |cluster, _| islands::three(cluster)),
+    ("loss", Shared, |cluster, _| islands::loss(cluster)),
+    ("split-heal", Shared, |cluster, _| islands::split(cluster)),
+    ("kill-restart", Shared, |cluster, _| restarts::kill_restart(cluster)),
+    ("writer-kills", Shared, |cluster, settings| random_kills::writer(cluster, settings.kills)),
+    ("restart-storm", Shared, |cluster, _| restarts::storm(cluster)),
+    ("address-change", Shared, |cluster, _| restarts::address(cluster)),
+    ("address-gone", Shared, |cluster, _| restarts::address_gone(cluster)),
+    ("two-clusters", Shared, |cluster, _| shared_network::two_clusters(cluster)),
+    ("no-multicast", Shared, |cluster, _| shared_network::no_multicast(cluster)),
+    ("ipv6", Shared, |cluster, _| islands::ipv6(cluster)),
+    ("udp-blocked", Shared, |cluster, _| paths::udp_blocked(cluster)),
+    ("mixed-families", Shared, |cluster, _| paths::mixed_families(cluster)),
+    ("swallows-large", Shared, |cluster, _| paths::swallows_large(cluster)),
+    ("misconfigured", Shared, |cluster, _| paths::misconfigured(cluster)),
+    ("unreachable-address", Shared, |cluster, _| paths::unreachable_address(cluster)),
+    ("fifty", Alone, |cluster, _| scale::fifty(cluster)),
+    ("disk-full", Shared, |cluster, _| storage::full(cluster)),
 ];

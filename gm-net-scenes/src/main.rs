@@ -2,8 +2,9 @@
 //! multicast forwarding, while networks, processes and disks fail. `cargo xtask net` calls it.
 //!
 //! This file has the flags, checks what the system must have, builds the programs, and runs the
-//! scenes in order. `broadcast_scenes` tests the broadcast alone, `daemon_scenes` daemons and the
-//! command line. The last line of the output has the counts, which `cargo xtask ci` reads.
+//! scenes, several at once (`runner`). `broadcast_scenes` tests the broadcast alone, `daemon_scenes`
+//! daemons and the command line. The last line of the output has the counts, which `cargo xtask ci`
+//! reads.
 
 #![allow(clippy::print_stdout, reason = "a command line tool prints to standard output")]
 
@@ -17,6 +18,7 @@ mod namespaces;
 mod outsider;
 mod process_log;
 mod rules;
+mod runner;
 mod scene_counts;
 mod waiting;
 
@@ -31,6 +33,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::Value;
 
 use namespaces::{Cluster, Process};
+use runner::{Load, QueuedScene, SceneResult};
 use scene_counts::SceneCounts;
 
 /// Environment variable that `.ci/run` sets after it has installed the tools. If it is set, a scene
@@ -62,6 +65,9 @@ struct Flags {
     /// Number of kills in the scene `writer-kills`
     #[arg(long, default_value_t = KILLS)]
     kills: u32,
+    /// Number of scenes that run at the same time
+    #[arg(long, default_value_t = JOBS)]
+    jobs: usize,
     /// Instead of scenes, measure time and traffic of one broadcast to many nodes on loopback
     #[arg(long)]
     measure: bool,
@@ -72,6 +78,8 @@ struct Flags {
 
 /// Default of `--kills`.
 const KILLS: u32 = 40;
+/// Default of `--jobs`. Scenes mostly wait, so more run than there are processors.
+const JOBS: usize = 4;
 
 impl Flags {
     fn wants(&self, what: SceneKind, name: &str) -> bool {
@@ -99,10 +107,12 @@ fn run(flags: &Flags) -> Result<SceneCounts> {
         measure()?;
         return Ok(SceneCounts::default());
     }
-    let of_broadcast: Vec<_> =
-        broadcast_scenes::SCENES.iter().filter(|(name, _)| flags.wants(SceneKind::Broadcast, name)).collect();
+    let of_broadcast: Vec<_> = broadcast_scenes::SCENES
+        .iter()
+        .filter(|(name, ..)| flags.wants(SceneKind::Broadcast, name))
+        .collect();
     let of_daemons: Vec<_> =
-        daemon_scenes::SCENES.iter().filter(|(name, _)| flags.wants(SceneKind::Node, name)).collect();
+        daemon_scenes::SCENES.iter().filter(|(name, ..)| flags.wants(SceneKind::Node, name)).collect();
     let count = (of_broadcast.len() + of_daemons.len()) as u64;
     if count == 0 {
         bail!("there is no such scene");
@@ -116,48 +126,55 @@ fn run(flags: &Flags) -> Result<SceneCounts> {
         });
     }
     namespaces::remove_leftovers()?;
-    let mut counts = SceneCounts::default();
-    if !of_broadcast.is_empty() {
-        let chat = build(EXAMPLE, "chat")?;
-        for (name, scene) in of_broadcast {
-            counts += run_scene(name, &chat, scene)?;
-        }
+    let chat = if of_broadcast.is_empty() { PathBuf::new() } else { build(EXAMPLE, "chat")? };
+    let program = if of_daemons.is_empty() { PathBuf::new() } else { build(DAEMON, "gm-node")? };
+    let settings = daemon_scenes::Settings { kills: flags.kills };
+    let mut queue = Vec::new();
+    for (name, load, scene) in of_broadcast {
+        queue.push(queued(name, *load, &chat, scene));
     }
-    if !of_daemons.is_empty() {
-        let program = build("--package gm-daemon --bin", "gm-node")?;
-        let settings = daemon_scenes::Settings { kills: flags.kills };
-        for (name, scene) in of_daemons {
-            counts += run_scene(name, &program, |cluster| scene(cluster, &settings))?;
-        }
+    for (name, load, scene) in of_daemons {
+        queue.push(queued(name, *load, &program, |cluster| scene(cluster, &settings)));
     }
+    println!("{count} scenes, {} at a time", flags.jobs);
+    let counts = runner::run_all(queue, flags.jobs, |result| println!("{}", result.text));
+    namespaces::remove_empty_etc();
     Ok(counts)
 }
 
-/// Runs a scene on a new cluster and prints the result.
+fn queued<'a, N: Process>(
+    name: &'a str,
+    load: Load,
+    program: &'a Path,
+    scene: impl FnOnce(&mut Cluster<N>) -> Result<()> + Send + 'a,
+) -> QueuedScene<'a> {
+    QueuedScene { load, run: Box::new(move || run_scene(name, program, scene)) }
+}
+
+/// Runs a scene on a new cluster.
 fn run_scene<N: Process>(
     name: &str,
     program: &Path,
     scene: impl FnOnce(&mut Cluster<N>) -> Result<()>,
-) -> Result<SceneCounts> {
+) -> SceneResult {
     let start = Instant::now();
-    let mut cluster = Cluster::new(program.to_owned())?;
-    let outcome = scene(&mut cluster).and_then(|()| cluster.dropped());
+    let mut logs = String::new();
+    let outcome = Cluster::new(program.to_owned()).and_then(|mut cluster| {
+        let outcome = scene(&mut cluster).and_then(|()| cluster.dropped());
+        if outcome.is_err() {
+            logs = cluster.last_lines();
+        }
+        Ok((outcome?, cluster.remarks()))
+    });
     let seconds = start.elapsed().as_secs_f64();
-    match outcome {
-        Ok(None) => println!("{name:<46} {seconds:>5.1} s, no drop rules{}", cluster.remarks()),
-        Ok(Some(dropped)) => {
-            println!(
-                "{name:<46} {seconds:>5.1} s, its drop rules matched {dropped} packets{}",
-                cluster.remarks()
-            );
+    let (text, counts) = match outcome {
+        Ok((None, remarks)) => (format!("no drop rules{remarks}"), SceneCounts::PASSED),
+        Ok((Some(dropped), remarks)) => {
+            (format!("its drop rules matched {dropped} packets{remarks}"), SceneCounts::PASSED)
         }
-        Err(error) => {
-            println!("{name:<46} {seconds:>5.1} s, FAILED: {error:#}");
-            cluster.print_logs();
-            return Ok(SceneCounts::FAILED);
-        }
-    }
-    Ok(SceneCounts::PASSED)
+        Err(error) => (format!("FAILED: {error:#}{logs}"), SceneCounts::FAILED),
+    };
+    SceneResult { text: format!("{name:<46} {seconds:>5.1} s, {text}"), counts }
 }
 
 /// Messages about tools and rights that the system lacks.
@@ -200,6 +217,7 @@ fn measure() -> Result<()> {
 }
 
 const EXAMPLE: &str = "--package gm-broadcast --example";
+const DAEMON: &str = "--package gm-daemon --bin";
 
 /// Builds an example or the program, and returns its path.
 ///

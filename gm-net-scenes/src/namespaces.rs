@@ -1,7 +1,7 @@
 //! Environment of a scene: namespaces, a folder, drop rules, and the processes.
 //!
-//! Names contain the process id, so that two runs do not clash. Dropping a cluster removes all of
-//! it.
+//! Names contain the process id and a number, so that neither two runs nor two scenes of a run
+//! clash. Dropping a cluster removes all of it.
 
 use std::fmt::Write as _;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
 
@@ -41,6 +42,8 @@ pub(crate) struct Cluster<N> {
     pub(crate) key: PathBuf,
     /// Folder for files. Its path is short, because it holds Unix sockets.
     pub(crate) folder: PathBuf,
+    /// Beginning of the names of its namespaces.
+    prefix: String,
     spaces: Vec<String>,
     pub(crate) nodes: Vec<N>,
     rules: Vec<RuleSet>,
@@ -49,10 +52,12 @@ pub(crate) struct Cluster<N> {
 
 impl<N> Cluster<N> {
     pub(crate) fn new(program: PathBuf) -> Result<Cluster<N>> {
-        let folder = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
+        let prefix = next_prefix();
+        let folder = std::env::temp_dir().join(&prefix);
         DirBuilder::new().mode(0o700).create(&folder).context("cannot make a folder for the scene")?;
         let (spaces, nodes, rules, remarks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut cluster = Cluster { program, key: folder.join("key"), folder, spaces, nodes, rules, remarks };
+        let key = folder.join("key");
+        let mut cluster = Cluster { program, key, folder, prefix, spaces, nodes, rules, remarks };
         cluster.key = cluster.new_key("key")?;
         Ok(cluster)
     }
@@ -71,7 +76,7 @@ impl<N> Cluster<N> {
     }
 
     pub(crate) fn create_namespace(&mut self, name: &str) -> Result<String> {
-        let namespace = format!("{PREFIX}{}-{name}", std::process::id());
+        let namespace = format!("{}-{name}", self.prefix);
         ip(&format!("netns add {namespace}"))?;
         self.spaces.push(namespace.clone());
         ip(&format!("-n {namespace} link set lo up"))?;
@@ -136,14 +141,14 @@ impl<N> Cluster<N> {
         })
     }
 
-    /// Prints the last output lines of every node, after a failure.
-    pub(crate) fn print_logs(&self)
+    /// The last output lines of every node, for the report of a failure.
+    pub(crate) fn last_lines(&self) -> String
     where
         N: Process,
     {
-        for node in &self.nodes {
-            println!("  {}: {}", node.name(), node.last(12).join(" | "));
-        }
+        self.nodes.iter().fold(String::new(), |text, node| {
+            format!("{text}\n  {}: {}", node.name(), node.last(12).join(" | "))
+        })
     }
 }
 
@@ -162,6 +167,13 @@ impl<N> Drop for Cluster<N> {
     }
 }
 
+/// A new beginning of names: the process id shows whose they are, the number is new in this
+/// process.
+fn next_prefix() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{PREFIX}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
 pub(crate) fn ip(words: &str) -> Result<()> {
     output(Command::new("ip").args(words.split_whitespace())).map(drop)
 }
@@ -178,7 +190,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 
 /// Checks that a namespace with rules can be created.
 pub(crate) fn check_namespaces() -> Result<()> {
-    let namespace = format!("{PREFIX}{}-try", std::process::id());
+    let namespace = next_prefix();
     ip(&format!("netns add {namespace}"))?;
     let rules = RuleSet::add(&namespace, "inet", "input", &["meta random & 3 == 0"]);
     ip(&format!("netns del {namespace}"))?;
@@ -227,4 +239,26 @@ pub(crate) fn remove_leftovers() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes the folder of replacements of files in `/etc` if it is empty.
+pub(crate) fn remove_empty_etc() {
+    let _ = std::fs::remove_dir(ETC);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_ended_runs_are_leftovers() {
+        let mut child = Command::new("true").spawn().expect("a process starts");
+        let ended = format!("{PREFIX}{}-3", child.id());
+        child.wait().expect("a process ends");
+        assert!(is_leftover(&ended) && is_leftover(&format!("{ended}-switch")), "{ended}");
+        let own = next_prefix();
+        assert!(!is_leftover(&own) && !is_leftover(&format!("{own}-switch")), "{own}");
+        assert_ne!(own, next_prefix());
+        assert!(!is_leftover("another"));
+    }
 }

@@ -179,8 +179,6 @@ impl Drop for ReadmeHosts {
             }
             let _ = fs::remove_dir_all(Path::new(ETC).join(&host.place.namespace));
         }
-        // This removes the folder only if it is empty.
-        let _ = fs::remove_dir(ETC);
     }
 }
 
