@@ -2,8 +2,8 @@
 //! multicast forwarding, while networks, processes and disks fail. `cargo xtask net` calls it.
 //!
 //! This file has the flags, checks what the system must have, builds the programs, and runs the
-//! scenes, several at once (`runner`). `broadcast_scenes` tests the broadcast alone, `daemon_scenes`
-//! daemons and the command line. The last line of the output has the counts, which `cargo xtask ci`
+//! scenes, several at once (`runner`). `broadcast_scenes` tests the broadcast alone,
+//! `daemon_scenes` daemons and the command line. The last line of the output has the counts, which `cargo xtask ci`
 //! reads.
 
 #![allow(clippy::print_stdout, reason = "a command line tool prints to standard output")]

@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::scene_counts::SceneCounts;
 
-/// What a scene needs of the machine.
+/// The share of the machine that a scene needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
     /// It mostly waits: others may run at the same time.
@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn shared_scenes_run_together_and_others_alone() {
-        // Two shared scenes meet, so they run at the same time. The others see no scene beside them.
+        // Two shared scenes meet, so they run at the same time. The others see no scene beside
+        // them.
         let (meeting, running) = (&Barrier::new(2), &AtomicUsize::new(0));
         let scene = |load| QueuedScene {
             load,
