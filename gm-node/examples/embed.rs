@@ -1,5 +1,5 @@
 //! Two nodes in one process, on real sockets of this machine: one serves keys, and the other one
-//! locates them.
+//! locates them. It needs no other crate than `gm-node`.
 
 #![allow(clippy::print_stdout)] // An example prints.
 
@@ -8,7 +8,8 @@ use std::net::Ipv4Addr;
 
 use gm_node::{Multicast, Node, NodeBuilder, WaitFor, keys};
 
-#[tokio::main(flavor = "current_thread")]
+// A program with a tokio of its own writes `#[tokio::main]`.
+#[gm_node::tokio::main(crate = "gm_node::tokio", flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Processes on several hosts share a key by a file: `keys::from_file("gm.key")?`.
     let key = keys::generate()?;

@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
-use crate::{deps, fuzz, mutants, mutations, net, port, sim, test, vectors};
+use crate::{deps, embed, fuzz, mutants, mutations, net, port, sim, test, vectors};
 
 /// Result of a step.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub(crate) fn run(ws: &Workspace) -> TestCounts {
         step("clippy", format!("cargo {CLIPPY}"), || verdict(&mut ws.cargo(CLIPPY))),
         step("deps", "cargo xtask deps", || Ok(yes_or_no(deps::run(ws)?))),
         step("test", "cargo xtask test", || Ok(Outcome::Ran(test::run(ws)?))),
+        step("embed", "cargo xtask embed", || Ok(yes_or_no(embed::run(ws)?))),
         step("mutants", "cargo xtask mutants", || Ok(Outcome::Ran(mutants::ci(ws)?))),
         step("sim", "cargo xtask sim", || Ok(Outcome::Ran(sim::ci(ws, false)?))),
         step("sim of nodes", "cargo xtask sim --node", || Ok(Outcome::Ran(sim::ci(ws, true)?))),

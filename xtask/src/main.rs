@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod counting_program;
 mod deps;
+mod embed;
 mod finding;
 mod fuzz;
 mod layers;
@@ -59,6 +60,8 @@ enum Task {
     },
     /// Check licences, banned crates and duplicate versions of all dependencies
     Deps,
+    /// Build and run a program outside of the workspace that depends on gm-node alone
+    Embed,
     /// Run the wire vectors with the second implementation, in Python
     Port,
     /// Simulate clusters of broadcasters in virtual time, or with `--node` of whole nodes. See
@@ -112,6 +115,7 @@ fn main() -> ExitCode {
         Task::Layers => plain(Workspace::open(false).map(|ws| layers::run(&ws))),
         Task::Tidy { lower } => plain(Workspace::open(false).and_then(|ws| tidy::run(&ws, lower))),
         Task::Deps => plain(Workspace::open(false).and_then(|ws| deps::run(&ws))),
+        Task::Embed => plain(Workspace::open(false).and_then(|ws| embed::run(&ws))),
         Task::Vectors { check } => plain(Workspace::open(false).and_then(|ws| vectors::run(&ws, check))),
         Task::Bench { package, args } => {
             plain(Workspace::open(false).and_then(|ws| bench::run(&ws, package.as_deref(), &args)))
