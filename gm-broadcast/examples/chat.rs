@@ -252,7 +252,7 @@ async fn run_command(
 }
 
 fn body(text: &str) -> Body {
-    Body::Application(ApplicationPayload { name: NAME.to_owned(), bytes: text.as_bytes().to_vec() })
+    Body::Application(ApplicationPayload { name: NAME.to_owned(), bytes: text.as_bytes().to_vec().into() })
 }
 
 async fn test(settings: &RuntimeSettings, within: Duration) -> Result<(), Box<dyn Error>> {

@@ -171,7 +171,7 @@ async fn change(
     let [first, others @ ..] = nodes else { return Ok(None) };
     let mut content = (number as u64).to_le_bytes().to_vec();
     content.resize(bytes.max(8), b'.');
-    let body = Body::Application(ApplicationPayload { name: "measure".to_owned(), bytes: content });
+    let body = Body::Application(ApplicationPayload { name: "measure".to_owned(), bytes: content.into() });
     let start = Instant::now();
     first.send(BroadcastCommand::Broadcast(BroadcastRequest::new(body))).await?;
     let mut last = Duration::ZERO;

@@ -187,7 +187,7 @@ impl<D> Broadcaster<D> {
         match input {
             Input::Datagram { from, via, bytes } => self.on_datagram(now, (from, via), bytes, handler),
             Input::ConnectionOpened { link, from } => self.on_connection_opened(now, link, from),
-            Input::ConnectionBytes { link, bytes } => self.on_connection_bytes(now, link, &bytes, handler),
+            Input::ConnectionBytes { link, bytes } => self.on_connection_bytes(now, link, bytes, handler),
             Input::ConnectionSent { link, bytes } => self.on_connection_sent(now, link, bytes),
             Input::ConnectionClosed { link, stalled } => self.on_connection_closed(now, link, stalled),
             Input::ConnectionRefused { link, refusal } => self.on_connection_refused(now, link, refusal),
@@ -370,7 +370,8 @@ impl<D> Broadcaster<D> {
 }
 
 /// Capacity of the scratch buffer that is kept; the memory of larger payloads is released.
-const SCRATCH_BYTES: usize = 64 << 10;
+/// It holds a content of 64 KiB with its header.
+const SCRATCH_BYTES: usize = 80 << 10;
 /// Former epochs that are remembered, to recognize this node's own frames.
 const MAX_RETIRED_EPOCHS: usize = 8;
 

@@ -49,7 +49,7 @@
 //! let (mut ann, mut bob) = (node("10.0.0.1:29999", 1)?, node("10.0.0.2:29999", 2)?);
 //!
 //! // Ann broadcasts. All outputs of one input are pulled before the next input: the drain rule.
-//! let hello = ApplicationPayload { name: "chat".into(), bytes: b"hello".to_vec() };
+//! let hello = ApplicationPayload { name: "chat".into(), bytes: "hello".into() };
 //! let hello = Body::Application(hello);
 //! let command = BroadcastCommand::Broadcast(BroadcastRequest::new(hello.clone()));
 //! ann.handle(Time::ZERO, Input::Command(command));

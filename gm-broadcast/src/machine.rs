@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use gm_clock::NetId;
 use gm_codec::ConnectionSide;
 
@@ -95,8 +96,9 @@ pub enum Input<C> {
         from: SocketAddr,
         /// The socket by which it arrived.
         via: Via,
-        /// The whole datagram.
-        bytes: Vec<u8>,
+        /// The whole datagram. A machine may decrypt it in place if there is no other owner, and
+        /// keep slices of it: pass in a buffer of its own, not a part of a large one.
+        bytes: Bytes,
     },
     /// A dial succeeded, or a connection was accepted.
     ConnectionOpened {
@@ -109,8 +111,9 @@ pub enum Input<C> {
     ConnectionBytes {
         /// The connection.
         link: ConnectionId,
-        /// The bytes, in order.
-        bytes: Vec<u8>,
+        /// The bytes, in order. A machine may decrypt them in place if there is no other owner, and
+        /// keep slices of them: pass in whole buffers, not small parts of large ones.
+        bytes: Bytes,
     },
     /// The driver handed bytes of a connection to the system, and so has room for more.
     ConnectionSent {
@@ -147,13 +150,13 @@ pub enum Input<C> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output<D, E> {
     /// Send one datagram to the multicast group.
-    Multicast(Vec<u8>),
+    Multicast(Bytes),
     /// Send one datagram to a node.
     Datagram {
         /// The receiver.
         to: NetId,
         /// The whole datagram.
-        bytes: Vec<u8>,
+        bytes: Bytes,
     },
     /// Open a connection; the driver replies with `ConnectionOpened` or `ConnectionRefused`.
     Dial {
@@ -171,7 +174,7 @@ pub enum Output<D, E> {
         /// The connection.
         link: ConnectionId,
         /// The bytes.
-        bytes: Vec<u8>,
+        bytes: Bytes,
     },
     /// Close a connection, or give up a dial, after all earlier bytes are sent. No
     /// `ConnectionClosed` follows, and later inputs of the connection are ignored.

@@ -109,7 +109,10 @@ impl<D> PayloadRegistry<D> {
     /// The body of a payload, for a broadcast or a direct message.
     #[must_use]
     pub fn body<T>(name: &str, coding: &PayloadCoding<T>, payload: &T) -> Body {
-        Body::Application(ApplicationPayload { name: name.to_owned(), bytes: (coding.encode)(payload) })
+        Body::Application(ApplicationPayload {
+            name: name.to_owned(),
+            bytes: (coding.encode)(payload).into(),
+        })
     }
 
     /// Number of payloads of unregistered types, or that could not be decoded. They are forwarded
@@ -190,7 +193,7 @@ mod tests {
         assert_eq!((ten.deliver, ten.acks), (Some(40), true));
         assert_eq!(ten.forward, Some(PayloadRegistry::<u64>::body("ten", &NUMBER, &5)));
         assert_eq!(hear(&PayloadRegistry::<u64>::body("one", &NUMBER, &4)).deliver, Some(4));
-        let short = Body::Application(ApplicationPayload { name: "one".into(), bytes: vec![1] });
+        let short = Body::Application(ApplicationPayload { name: "one".into(), bytes: vec![1].into() });
         for unknown in [short, PayloadRegistry::<u64>::body("two", &NUMBER, &4), Body::HeaderOnly] {
             let outcome = hear(&unknown);
             assert_eq!((outcome.deliver, outcome.acks, outcome.forward), (None, false, None));

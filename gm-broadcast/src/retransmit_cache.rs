@@ -2,10 +2,15 @@
 //!
 //! It holds contents by broadcast id and whole multicast payloads by sequence number. It is bounded
 //! in entries and bytes, the oldest is removed first; the newest entry alone may exceed the bytes.
+//!
+//! Contents and payloads are slices of the buffers in which they arrived, where they are most of
+//! them ([`gm_codec::OpenedFrame`]). Their own size is what counts: the buffers are at most 16/9 of
+//! it, and those of retransmitted contents at most 64/27.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId};
 
@@ -36,7 +41,7 @@ pub(crate) struct RetransmitCache {
     max_bytes: usize,
     bytes: usize,
     broadcasts: BTreeMap<BroadcastId, CachedBroadcast>,
-    multicasts: BTreeMap<(NetId, [u8; 8], u64), Arc<[u8]>>,
+    multicasts: BTreeMap<(NetId, [u8; 8], u64), Bytes>,
     order: VecDeque<CacheKey>,
 }
 
@@ -75,9 +80,9 @@ impl RetransmitCache {
         self.evict();
     }
 
-    pub(crate) fn insert_multicast(&mut self, node: NetId, epoch: [u8; 8], number: u64, payload: &[u8]) {
+    pub(crate) fn insert_multicast(&mut self, node: NetId, epoch: [u8; 8], number: u64, payload: Bytes) {
         self.bytes += payload.len();
-        if let Some(before) = self.multicasts.insert((node, epoch, number), payload.into()) {
+        if let Some(before) = self.multicasts.insert((node, epoch, number), payload) {
             self.bytes -= before.len();
         } else {
             self.order.push_back(CacheKey::Multicast(node, epoch, number));
@@ -100,7 +105,7 @@ impl RetransmitCache {
         }
     }
 
-    pub(crate) fn multicast(&self, node: NetId, epoch: [u8; 8], number: u64) -> Option<&Arc<[u8]>> {
+    pub(crate) fn multicast(&self, node: NetId, epoch: [u8; 8], number: u64) -> Option<&Bytes> {
         self.multicasts.get(&(node, epoch, number))
     }
 

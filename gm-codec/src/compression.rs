@@ -8,14 +8,38 @@ use crate::frame_error::FrameError;
 use crate::limits::MAX_SNAPPY_RATIO;
 use crate::varint;
 
-/// Appends the payload compressed and returns true if that is smaller; otherwise leaves `out`
-/// unchanged.
-pub(crate) fn compress(encoder: &mut Encoder, payload: &[u8], out: &mut Vec<u8>) -> bool {
-    let start = out.len();
-    out.resize(start + max_compress_len(payload.len()), 0);
-    let compressed = encoder.compress(payload, &mut out[start..]).ok().filter(|bytes| *bytes < payload.len());
-    out.truncate(start + compressed.unwrap_or(0));
-    compressed.is_some()
+/// Largest buffer that a compressor keeps for the next payload, in bytes. It holds the compressed
+/// form of a payload of 64 KiB.
+const MAX_KEPT_BUFFER: usize = 80 << 10;
+
+/// A compressor with a buffer that it uses again. The compressor needs more room than the result
+/// takes, so a frame would keep that room if it were compressed in place.
+pub(crate) struct Compressor {
+    encoder: Encoder,
+    buffer: Vec<u8>,
+}
+
+impl Compressor {
+    pub(crate) fn new() -> Compressor {
+        Compressor { encoder: Encoder::new(), buffer: Vec::new() }
+    }
+
+    /// The payload compressed, if that is smaller.
+    pub(crate) fn compress(&mut self, payload: &[u8]) -> Option<&[u8]> {
+        let room = max_compress_len(payload.len());
+        if self.buffer.len() < room {
+            self.buffer.resize(room, 0);
+        }
+        let bytes = self.encoder.compress(payload, &mut self.buffer).ok()?;
+        self.buffer.get(..bytes).filter(|_| bytes < payload.len())
+    }
+
+    /// Frees the buffer if it is large.
+    pub(crate) fn release(&mut self) {
+        if self.buffer.len() > MAX_KEPT_BUFFER {
+            self.buffer = Vec::new();
+        }
+    }
 }
 
 /// Decompresses a block into `out` and replaces its contents. Refuses the length that the block

@@ -3,19 +3,21 @@
 //! `docs/WIRE.md`, "Frames" and "Sealing".
 
 use std::fmt;
+use std::ops::Range;
 
-use snap::raw::Encoder;
+use bytes::Bytes;
 use thiserror::Error;
 
 use crate::aead::{self, Aead};
 use crate::channel::{AssociatedData, Channel};
 use crate::cluster::ClusterName;
-use crate::compression;
+use crate::compression::{self, Compressor};
 use crate::frame_error::FrameError;
 use crate::frame_header::FrameHeader;
 use crate::keyring::Keyring;
 use crate::limits::{CHECKSUM_BYTES, Limits, LimitsError, NONCE_BYTES, TAG_BYTES};
 use crate::nonce::{Epoch, Nonce};
+use crate::received::{OpenedFrame, ReceivedFrame};
 
 /// Seals and opens the frames of one cluster, on all its channels.
 pub struct FrameCodec {
@@ -24,7 +26,7 @@ pub struct FrameCodec {
     keyring: Option<Keyring>,
     limits: Limits,
     aead: &'static dyn Aead,
-    encoder: Encoder,
+    compressor: Compressor,
 }
 
 /// A frame that was not made. The buffer is unchanged; the nonce is used up, which does no harm.
@@ -111,7 +113,7 @@ impl FrameCodec {
         limits: Limits,
     ) -> Result<FrameCodec, LimitsError> {
         let limits = limits.checked()?;
-        Ok(FrameCodec { cluster, keyring, limits, aead: aead::DEFAULT, encoder: Encoder::new() })
+        Ok(FrameCodec { cluster, keyring, limits, aead: aead::DEFAULT, compressor: Compressor::new() })
     }
 
     /// The same codec with another implementation of the cipher. All implementations produce the
@@ -160,6 +162,7 @@ impl FrameCodec {
         if made.is_err() {
             out.truncate(start);
         }
+        self.compressor.release();
         made
     }
 
@@ -180,36 +183,23 @@ impl FrameCodec {
             Channel::Stream { .. } => self.limits.frame,
         };
         let key = self.keyring.as_ref().map(Keyring::sealing_key);
-        let overhead = FrameHeader::overhead(key.is_some());
         let nonce_bytes = if key.is_some() { NONCE_BYTES } else { 0 };
-        let header = |compressed, text: usize| FrameHeader {
-            key_id: key.map(super::key::Key::id),
-            compressed,
-            body: text + overhead,
-        };
-
-        // The header precedes the text, but its length depends on the compressed length of the
-        // text. So room is left for the header of the uncompressed text, and the text is moved by a
-        // byte or two if the header turns out shorter.
-        let start = out.len();
-        out.reserve(header(false, payload.len()).len() + payload.len() + overhead);
-        let text_at = start + header(false, payload.len()).len() + nonce_bytes;
-        out.resize(text_at, 0);
         let compressed =
-            payload.len() > compress_above && compression::compress(&mut self.encoder, payload, out);
-        if !compressed {
-            out.extend_from_slice(payload);
-        }
-        let header = header(compressed, out.len() - text_at);
+            if payload.len() > compress_above { self.compressor.compress(payload) } else { None };
+        let text = compressed.unwrap_or(payload);
+        let header = FrameHeader {
+            key_id: key.map(super::key::Key::id),
+            compressed: compressed.is_some(),
+            body: text.len() + FrameHeader::overhead(key.is_some()),
+        };
         let bytes = header.len() + header.body;
         if bytes > limit {
             return Err(SealError::FrameTooLong { bytes, limit });
         }
-        let shorter_by = text_at - nonce_bytes - start - header.len();
-        if shorter_by > 0 {
-            out.copy_within(text_at.., text_at - shorter_by);
-            out.truncate(out.len() - shorter_by);
-        }
+        let start = out.len();
+        out.reserve(bytes);
+        out.resize(start + header.len() + nonce_bytes, 0);
+        out.extend_from_slice(text);
         let (head, rest) = out[start..].split_at_mut(header.len());
         header.write(head);
         let associated = AssociatedData::new(head, &self.cluster, channel);
@@ -243,6 +233,45 @@ impl FrameCodec {
         frame: &'a mut [u8],
         scratch: &'a mut Vec<u8>,
     ) -> Result<Opened<'a>, FrameError> {
+        let (place, seal) = self.open_in_place(channel, frame, scratch)?;
+        let compressed = place.is_none();
+        let payload = match place {
+            Some(place) => &frame[place],
+            None => scratch.as_slice(),
+        };
+        Ok(Opened { payload, seal, compressed })
+    }
+
+    /// Opens a frame in the buffer in which it arrived; nothing may follow it.
+    ///
+    /// # Errors
+    /// As [`open`](FrameCodec::open).
+    pub fn open_received(
+        &self,
+        channel: &Channel,
+        mut frame: ReceivedFrame,
+    ) -> Result<OpenedFrame, FrameError> {
+        let mut scratch = Vec::new();
+        let (place, seal) = self.open_in_place(channel, &mut frame.bytes, &mut scratch)?;
+        let compressed = place.is_none();
+        let (payload, buffer) = match place {
+            Some(place) => (frame.bytes.freeze().slice(place), frame.buffer),
+            None => {
+                let buffer = scratch.capacity();
+                (Bytes::from(scratch), buffer)
+            }
+        };
+        Ok(OpenedFrame { payload, seal, compressed, buffer })
+    }
+
+    /// Opens a frame in place, and returns the place of its payload. A compressed payload is
+    /// written to `scratch` and has no place.
+    fn open_in_place(
+        &self,
+        channel: &Channel,
+        frame: &mut [u8],
+        scratch: &mut Vec<u8>,
+    ) -> Result<(Option<Range<usize>>, Option<Seal>), FrameError> {
         let limit = match channel {
             Channel::Stream { number: 0, .. } => self.limits.first_frame(),
             Channel::Datagram | Channel::DatagramTo(_) | Channel::Stream { .. } => self.limits.frame,
@@ -273,16 +302,16 @@ impl FrameCodec {
                 (text, None)
             }
         };
-        let payload = if header.compressed {
+        if header.compressed {
             compression::decompress(text, self.limits.payload, scratch)?;
-            scratch.as_slice()
-        } else if text.len() > self.limits.payload {
+            return Ok((None, seal));
+        }
+        if text.len() > self.limits.payload {
             let (declared, limit) = (text.len() as u64, self.limits.payload as u64);
             return Err(FrameError::PayloadTooLong { declared, limit });
-        } else {
-            &*text
-        };
-        Ok(Opened { payload, seal, compressed: header.compressed })
+        }
+        let from = header.len() + if seal.is_some() { NONCE_BYTES } else { 0 };
+        Ok((Some(from..from + text.len()), seal))
     }
 
     /// Decrypts with each key that has the key id, until one authenticates the text.
@@ -331,7 +360,7 @@ fn checksum(associated: &AssociatedData, text: &[u8]) -> [u8; CHECKSUM_BYTES] {
 
 impl fmt::Debug for FrameCodec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FrameCodec { cluster, keyring, limits, aead, encoder: _ } = self;
+        let FrameCodec { cluster, keyring, limits, aead, compressor: _ } = self;
         f.debug_struct("FrameCodec")
             .field("cluster", cluster)
             .field("keyring", keyring)

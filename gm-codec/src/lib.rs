@@ -10,10 +10,12 @@
 //!   datagrams; [`Payload::decode_traced`] decodes with diagnostics.
 //! - A [`FrameCodec`] seals payloads into frames and opens them, in the caller's buffers, with the
 //!   keys of a [`Keyring`]. It binds each frame to a [`ClusterName`] and to a [`Channel`].
+//! - A [`ReceivedFrame`] is opened in the buffer in which it arrived, and becomes an
+//!   [`OpenedFrame`]; what is decoded from it shares that buffer where it is most of it.
 //! - A [`NonceSequence`] numbers the frames that a sender seals in an [`Epoch`]; a [`ReplayWindow`]
 //!   detects datagrams that arrived before.
 //! - On a connection a [`Handshake`] exchanges random bytes and becomes a [`Stream`]; a
-//!   [`FrameSplitter`] splits the received bytes into frames.
+//!   [`FrameSplitter`] splits each [`ReceivedChunk`] into frames.
 //! - [`Limits`] are checked before memory is allocated. Invalid input results in a [`FrameError`]
 //!   or a [`PayloadError`], never in a panic.
 //!
@@ -50,9 +52,9 @@
 //!
 //! Reading order: `limits.rs`, `varint.rs`, `frame_header.rs` (the bytes), `cluster.rs`, `key.rs`,
 //! `keyring.rs`, `nonce.rs`, `channel.rs` (the binding of a frame), `frame.rs` with
-//! `compression.rs` and `frame_error.rs`, `stream.rs`, `splitter.rs`, `replay.rs`; `aead.rs` is the
-//! cipher; then `payload.rs` and the files below it. The feature `ring` (off by default) makes the
-//! crate `ring` the cipher.
+//! `compression.rs` and `frame_error.rs`, `received.rs` (shared buffers), `stream.rs`,
+//! `splitter.rs`, `replay.rs`; `aead.rs` is the cipher; then `payload.rs` and the files below it.
+//! The feature `ring` (off by default) makes the crate `ring` the cipher.
 
 mod aead;
 mod channel;
@@ -66,6 +68,7 @@ mod keyring;
 mod limits;
 mod nonce;
 mod payload;
+mod received;
 mod replay;
 mod splitter;
 mod stream;
@@ -88,6 +91,7 @@ pub use payload::{
     Nack, Origin, ParentBucket, Payload, PayloadError, PeerExchange, PeerIsland, RecordRequests,
     Retransmission, Root, Routing, SplitState, TracedError, TracedField, Versions, split_state,
 };
+pub use received::{OpenedFrame, ReceivedChunk, ReceivedFrame};
 pub use replay::{ReplayStatus, ReplayWindow};
 pub use splitter::FrameSplitter;
 pub use stream::{Handshake, HandshakeEchoed, Stream};

@@ -26,6 +26,7 @@ mod table_refs;
 mod trace;
 mod versions;
 
+use bytes::Bytes;
 use gm_clock::NetId;
 
 pub use ack::{Ack, AckStatus, AckSummary, BroadcastId};
@@ -103,6 +104,18 @@ impl Payload {
     /// implementation.
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Payload, PayloadError> {
         Payload::read(&mut Reader::new(bytes, ()), limits)
+    }
+
+    /// Decodes a whole payload whose buffer may be shared: the content of an application's payload
+    /// or of a retransmission is a slice of it if it is at least three quarters of the payload, and
+    /// a copy otherwise. Call it only if the payload is most of the buffer in which it lies, as the
+    /// slice keeps all of that in memory; [`OpenedFrame::decode`](crate::OpenedFrame::decode)
+    /// decides that for a frame.
+    ///
+    /// # Errors
+    /// As [`decode`](Payload::decode).
+    pub fn decode_shared(bytes: &Bytes, limits: &Limits) -> Result<Payload, PayloadError> {
+        Payload::read(&mut Reader::of_shared(bytes, ()), limits)
     }
 
     /// Decodes a whole payload and reports each decoded field, also those before an error. For

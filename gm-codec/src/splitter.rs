@@ -6,17 +6,17 @@
 use crate::frame_error::FrameError;
 use crate::frame_header::FrameHeader;
 use crate::limits::{FIXED_HEADER_BYTES, Limits};
+use crate::received::{ReceivedChunk, ReceivedFrame};
 use crate::varint;
 
-/// Buffer capacity that is kept for the next frame. A larger buffer is freed.
-const KEPT_CAPACITY: usize = Limits::FIRST_FRAME;
 /// Maximum length of a header.
 const MAX_HEADER_BYTES: usize = FIXED_HEADER_BYTES + varint::MAX_BYTES;
 /// Capacity of the smallest buffer, for frames of at least this length.
 const MIN_CAPACITY: usize = 64;
 
-/// Splits received bytes, in chunks of any size, into whole frames. It buffers at most one frame,
-/// and of it only the bytes that arrived: a length that a header only announces costs no memory.
+/// Splits received bytes, in chunks of any size, into whole frames. A frame that lies in one chunk
+/// stays there; the splitter buffers only a frame that does not, and of it only the bytes that
+/// arrived: a length that a header only announces costs no memory.
 ///
 /// The first frame has at most [`Limits::first_frame`] bytes, so a peer that has not yet sent a
 /// frame that opens occupies no more memory than that. Open the first frame before you read more:
@@ -27,9 +27,8 @@ pub struct FrameSplitter {
     limit: usize,
     /// Maximum length of later frames.
     later_limit: usize,
+    /// The first bytes of an incomplete frame.
     buffer: Vec<u8>,
-    /// Whether the buffer holds a frame that was returned.
-    yielded: bool,
     failed: Option<FrameError>,
 }
 
@@ -42,7 +41,6 @@ impl FrameSplitter {
             limit: limits.first_frame(),
             later_limit: limits.frame,
             buffer: Vec::new(),
-            yielded: false,
             failed: None,
         }
     }
@@ -54,23 +52,29 @@ impl FrameSplitter {
     /// # Errors
     /// A [`FrameError`] as soon as the header is known to be wrong. Every later call returns the
     /// same error: close the connection.
-    pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<&mut [u8]>, FrameError> {
+    pub fn read(&mut self, input: &mut ReceivedChunk) -> Result<Option<ReceivedFrame>, FrameError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.release();
         loop {
-            match FrameHeader::read(&self.buffer, self.limit) {
+            let is_first = self.buffer.is_empty();
+            let begin = if is_first { input.as_slice() } else { &self.buffer };
+            match FrameHeader::read(begin, self.limit) {
                 Ok(header) => {
                     let whole = header.len() + header.body;
-                    self.fill(input, whole);
-                    self.yielded = self.buffer.len() == whole;
-                    if self.yielded {
-                        self.limit = self.later_limit;
-                    }
-                    return Ok(if self.yielded { Some(&mut self.buffer) } else { None });
+                    let frame = if is_first && input.as_slice().len() >= whole {
+                        input.take_frame(whole)
+                    } else {
+                        self.fill(input, whole);
+                        if self.buffer.len() < whole {
+                            return Ok(None);
+                        }
+                        ReceivedFrame::from(std::mem::take(&mut self.buffer))
+                    };
+                    self.limit = self.later_limit;
+                    return Ok(Some(frame));
                 }
-                Err(FrameError::Truncated) if input.is_empty() => return Ok(None),
+                Err(FrameError::Truncated) if input.as_slice().is_empty() => return Ok(None),
                 Err(FrameError::Truncated) => {
                     let next = self.buffer.len() + 1;
                     self.fill(input, next);
@@ -84,39 +88,20 @@ impl FrameSplitter {
         }
     }
 
-    /// Signals that the returned frame is no longer needed: a large buffer is freed at once, not
-    /// only when more bytes arrive.
-    pub fn release(&mut self) {
-        if std::mem::take(&mut self.yielded) {
-            self.buffer.clear();
-            if self.buffer.capacity() > KEPT_CAPACITY {
-                self.buffer = Vec::new();
-            }
-        }
-    }
-
     /// Maximum memory in bytes after a call of [`read`](FrameSplitter::read) with this input, for
     /// callers that must free memory before the call.
     #[must_use]
     pub fn max_memory_after(&self, input: &[u8]) -> usize {
-        let (before, kept) = if self.yielded {
-            (&[][..], if self.buffer.capacity() > KEPT_CAPACITY { 0 } else { self.buffer.capacity() })
-        } else {
-            (self.buffer.as_slice(), self.buffer.capacity())
-        };
+        let (before, kept) = (self.buffer.len(), self.buffer.capacity());
+        let arrived = before.saturating_add(input.len());
         let mut head = [0; MAX_HEADER_BYTES];
-        let available = head.iter_mut().zip(before.iter().chain(input)).map(|(to, from)| *to = *from).count();
+        let bytes = self.buffer.iter().chain(input);
+        let available = head.iter_mut().zip(bytes).map(|(to, from)| *to = *from).count();
         let header = head.get(..available).map(|head| FrameHeader::read(head, self.limit));
-        match header {
-            Some(Ok(header)) => {
-                let whole = header.len() + header.body;
-                grown_capacity(
-                    kept.max(MIN_CAPACITY),
-                    whole.min(before.len().saturating_add(input.len())),
-                    whole,
-                )
-            }
-            _ => kept.max(MIN_CAPACITY),
+        match header.and_then(Result::ok).map(|header| header.len() + header.body) {
+            Some(whole) if before == 0 && whole <= arrived => 0,
+            Some(whole) => grown_capacity(kept.max(MIN_CAPACITY), whole.min(arrived), whole),
+            None => kept.max(MIN_CAPACITY),
         }
     }
 
@@ -124,7 +109,7 @@ impl FrameSplitter {
     /// it ended between frames.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
-        if self.yielded { 0 } else { self.buffer.len() }
+        self.buffer.len()
     }
 
     /// Memory in use, in bytes.
@@ -135,15 +120,17 @@ impl FrameSplitter {
 
     /// Moves bytes from the input until the buffer has `whole` bytes. The buffer grows by doubling,
     /// never above `whole`.
-    fn fill(&mut self, input: &mut &[u8], whole: usize) {
+    fn fill(&mut self, input: &mut ReceivedChunk, whole: usize) {
         let buffered = self.buffer.len();
-        let (taken, rest) = input.split_at(input.len().min(whole.saturating_sub(buffered)));
+        let available = input.as_slice();
+        let taken = &available[..available.len().min(whole.saturating_sub(buffered))];
         let room = grown_capacity(self.buffer.capacity(), buffered + taken.len(), whole);
         if room > self.buffer.capacity() {
             self.buffer.reserve_exact(room - buffered);
         }
         self.buffer.extend_from_slice(taken);
-        *input = rest;
+        let count = taken.len();
+        input.skip(count);
     }
 }
 

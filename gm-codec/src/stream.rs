@@ -6,10 +6,11 @@
 use thiserror::Error;
 
 use crate::channel::{Channel, ConnectionSide};
-use crate::frame::{FrameCodec, Opened, SealError};
+use crate::frame::{FrameCodec, SealError};
 use crate::frame_error::FrameError;
 use crate::limits::HANDSHAKE_BYTES;
 use crate::nonce::Nonce;
+use crate::received::{OpenedFrame, ReceivedFrame};
 
 /// The peer sent our own random bytes back, as a mirror does. Close the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
@@ -114,18 +115,13 @@ impl Stream {
         Ok(())
     }
 
-    /// Opens the next frame, as [`FrameCodec::open`] does. No replay window is needed, because
-    /// every frame has one position.
+    /// Opens the next frame, as [`FrameCodec::open_received`] does. No replay window is needed,
+    /// because every frame has one position.
     ///
     /// # Errors
     /// A [`FrameError`]; after it the connection is unusable.
-    pub fn open<'a>(
-        &mut self,
-        codec: &FrameCodec,
-        frame: &'a mut [u8],
-        scratch: &'a mut Vec<u8>,
-    ) -> Result<Opened<'a>, FrameError> {
-        let opened = codec.open(&self.incoming(), frame, scratch)?;
+    pub fn open(&mut self, codec: &FrameCodec, frame: ReceivedFrame) -> Result<OpenedFrame, FrameError> {
+        let opened = codec.open_received(&self.incoming(), frame)?;
         self.received += 1;
         Ok(opened)
     }

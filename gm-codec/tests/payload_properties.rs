@@ -3,14 +3,17 @@
 
 mod payloads;
 
+use bytes::Bytes;
 use gm_codec::{Body, Payload};
 use payloads::{encoded, limits, payload};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Accepted bytes are the encoding of the decoded value.
+/// Accepted bytes are the encoding of the decoded value, and a shared buffer decodes the same.
 fn canonical(bytes: &[u8]) -> Result<(), TestCaseError> {
-    if let Ok(payload) = Payload::decode(bytes, &limits()) {
+    let decoded = Payload::decode(bytes, &limits());
+    prop_assert_eq!(Payload::decode_shared(&Bytes::copy_from_slice(bytes), &limits()), decoded.clone());
+    if let Ok(payload) = decoded {
         prop_assert_eq!(encoded(&payload), bytes);
     }
     Ok(())
@@ -23,6 +26,7 @@ proptest! {
     fn payloads_round_trip(payload in payload()) {
         let bytes = encoded(&payload);
         prop_assert_eq!(Payload::decode(&bytes, &limits()), Ok(payload));
+        canonical(&bytes)?;
     }
 
     #[test]

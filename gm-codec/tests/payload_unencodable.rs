@@ -62,8 +62,9 @@ fn direct_only_bodies() {
 
 #[test]
 fn application_names() {
-    let application =
-        |name: &str| Body::Application(ApplicationPayload { name: name.to_owned(), bytes: Vec::new() });
+    let application = |name: &str| {
+        Body::Application(ApplicationPayload { name: name.to_owned(), bytes: Vec::new().into() })
+    };
     for (name, error) in [
         (String::new(), "BadName"),
         ("a\nb".to_owned(), "BadName"),

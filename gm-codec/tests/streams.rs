@@ -7,13 +7,23 @@ mod common;
 
 use common::{A, I, codec, nonce};
 use gm_codec::{
-    ConnectionSide, FrameError, FrameSplitter, Handshake, HandshakeEchoed, Limits, SealError, Stream,
+    ConnectionSide, FrameError, FrameSplitter, Handshake, HandshakeEchoed, Limits, ReceivedChunk,
+    ReceivedFrame, SealError, Stream,
 };
 use proptest::prelude::*;
 
 fn opened(side: ConnectionSide, own: [u8; 16], peer: [u8; 16]) -> Stream {
     let mut input = peer.as_slice();
     Handshake::new(side, own).read(&mut input).expect("no echo").expect("16 bytes")
+}
+
+fn chunk(bytes: &[u8]) -> ReceivedChunk {
+    ReceivedChunk::from(bytes)
+}
+
+/// Reads a frame from a chunk and returns its length.
+fn read(splitter: &mut FrameSplitter, chunk: &mut ReceivedChunk) -> Result<Option<usize>, FrameError> {
+    splitter.read(chunk).map(|frame| frame.map(|frame| frame.as_slice().len()))
 }
 
 #[test]
@@ -45,30 +55,30 @@ fn hostile_bytes_fail_at_once() {
     ] {
         let mut splitter = splitter();
         for byte in &bytes[..bytes.len() - 1] {
-            assert!(splitter.read(&mut [*byte].as_slice()).expect("not yet").is_none(), "{error}");
+            assert_eq!(read(&mut splitter, &mut chunk(&[*byte])), Ok(None), "{error}");
         }
-        assert_eq!(splitter.read(&mut bytes[bytes.len() - 1..].as_ref()), Err(error));
-        assert_eq!(splitter.read(&mut [0x67].as_slice()), Err(error), "the error is permanent");
+        assert_eq!(read(&mut splitter, &mut chunk(&bytes[bytes.len() - 1..])), Err(error));
+        assert_eq!(read(&mut splitter, &mut chunk(&[0x67])), Err(error), "the error is permanent");
         assert_eq!(splitter.capacity(), 0);
     }
-    // An announced length costs no memory, and the buffer of a large frame is freed.
+    // An announced length costs no memory, and the buffer of a frame leaves with it.
     let mut splitter = after_first_frame();
-    assert!(splitter.read(&mut [0x67, 1, 9, 0xf9, 0xff, 0xff, 7, 1, 2].as_slice()).expect("valid").is_none());
+    assert_eq!(read(&mut splitter, &mut chunk(&[0x67, 1, 9, 0xf9, 0xff, 0xff, 7, 1, 2])), Ok(None));
     assert!(splitter.capacity() <= 64 && splitter.pending_bytes() == 9);
     let mut rest = vec![0; (16 << 20) - 9];
     rest.extend([0x67, 1]);
-    let mut rest = rest.as_slice();
-    assert_eq!(splitter.read(&mut rest).expect("valid").expect("whole").len(), 16 << 20);
-    assert_eq!(splitter.capacity(), 16 << 20);
-    assert!(splitter.read(&mut rest).expect("valid").is_none());
-    assert!(splitter.capacity() <= 64 && splitter.pending_bytes() == 2 && rest.is_empty());
+    let mut rest = chunk(&rest);
+    assert_eq!(read(&mut splitter, &mut rest), Ok(Some(16 << 20)));
+    assert_eq!((splitter.capacity(), splitter.pending_bytes()), (0, 0));
+    assert_eq!(read(&mut splitter, &mut rest), Ok(None));
+    assert!(splitter.capacity() <= 64 && splitter.pending_bytes() == 2 && rest.as_slice().is_empty());
 }
 
 /// A splitter that has returned the first frame of its connection.
 fn after_first_frame() -> FrameSplitter {
     let mut splitter = FrameSplitter::new(&Limits::default());
     let first = [[0x67, 0, 0, 4].as_slice(), &[0; 4]].concat();
-    assert_eq!(splitter.read(&mut first.as_slice()).expect("valid").expect("whole").len(), 8);
+    assert_eq!(read(&mut splitter, &mut chunk(&first)), Ok(Some(8)));
     splitter
 }
 
@@ -81,32 +91,27 @@ fn first_frame_size_is_limited() {
     let mut frame = vec![0x67, 1, 9, 0xfb, 0x1f];
     frame.resize(longest, 0);
     for piece in frame[..longest - 1].chunks(7) {
-        assert!(splitter.read(&mut &*piece).expect("valid").is_none());
+        assert_eq!(read(&mut splitter, &mut chunk(piece)), Ok(None));
         assert!(splitter.capacity() <= longest);
     }
-    assert_eq!(splitter.read(&mut &frame[longest - 1..]).expect("valid").expect("whole").len(), longest);
     assert_eq!(splitter.capacity(), longest);
+    assert_eq!(read(&mut splitter, &mut chunk(&frame[longest - 1..])), Ok(Some(longest)));
+    assert_eq!((splitter.capacity(), splitter.pending_bytes()), (0, 0));
 
     let mut splitter = FrameSplitter::new(&Limits::default());
-    assert!(splitter.read(&mut [0x67, 1, 9, 0xfc].as_slice()).expect("not yet").is_none());
+    assert_eq!(read(&mut splitter, &mut chunk(&[0x67, 1, 9, 0xfc])), Ok(None));
     let error = FrameError::TooLong { declared: 4_092, limit: 4_091 };
-    assert_eq!(splitter.read(&mut [0x1f].as_slice()), Err(error));
+    assert_eq!(read(&mut splitter, &mut chunk(&[0x1f])), Err(error));
     assert_eq!(splitter.capacity(), 0);
 
     let mut splitter = after_first_frame();
     let mut frame = vec![0x67, 1, 9, 0xfc, 0x1f];
     frame.resize(longest + 1, 0);
-    assert_eq!(splitter.read(&mut frame.as_slice()).expect("valid").expect("whole").len(), longest + 1);
-    splitter.release();
-    assert_eq!(
-        (splitter.capacity(), splitter.pending_bytes()),
-        (0, 0),
-        "a buffer that is no longer needed is freed at once"
-    );
+    assert_eq!(read(&mut splitter, &mut chunk(&frame)), Ok(Some(longest + 1)));
 
     let small = Limits { frame: 1_200, ..Limits::default() };
     let error = FrameError::TooLong { declared: 1_196, limit: 1_195 };
-    assert_eq!(FrameSplitter::new(&small).read(&mut [0x67, 1, 9, 0xac, 9].as_slice()), Err(error));
+    assert_eq!(read(&mut FrameSplitter::new(&small), &mut chunk(&[0x67, 1, 9, 0xac, 9])), Err(error));
     assert_eq!((small.first_frame(), Limits::default().first_frame()), (1_200, 4_096));
 }
 
@@ -130,17 +135,16 @@ fn oversized_first_frame_is_neither_sealed_nor_opened() {
     assert_eq!(refused, Err(SealError::FrameTooLong { bytes: 4_097, limit: 4_096 }));
     assert!(frame.is_empty());
     from.seal(&mut ours, nonce(2), &fits, &mut frame).expect("it fits");
-    let mut first = frame.clone();
-    assert_eq!(to.open(&ours, &mut first, &mut Vec::new()).expect("valid").payload, fits);
+    let first = frame.clone();
+    assert_eq!(to.open(&ours, ReceivedFrame::from(first)).expect("valid").payload, fits);
     frame.clear();
     from.seal(&mut ours, nonce(3), &beyond, &mut frame).expect("the second may be longer");
-    assert_eq!(to.open(&ours, &mut frame, &mut Vec::new()).expect("valid").payload, beyond);
+    assert_eq!(to.open(&ours, ReceivedFrame::from(frame)).expect("valid").payload, beyond);
     // A peer that exceeds the limit.
     let mut frame = vec![0x67, 1, 9, 0xfc, 0x1f];
     frame.resize(4_097, 0);
     let error = FrameError::TooLong { declared: 4_092, limit: 4_091 };
-    let received =
-        opened(ConnectionSide::Acceptor, A, I).open(&ours, &mut frame, &mut Vec::new()).map(|_| ());
+    let received = opened(ConnectionSide::Acceptor, A, I).open(&ours, ReceivedFrame::from(frame)).map(|_| ());
     assert_eq!(received, Err(error));
 }
 
@@ -157,13 +161,14 @@ proptest! {
             from.seal(&mut ours, nonce(at as u32), payload, &mut bytes).expect("short");
         }
         let mut splitter = FrameSplitter::new(&Limits::default());
-        let (mut received, mut scratch, mut rest, mut cuts) = (Vec::new(), Vec::new(), bytes.as_slice(), cuts.iter().cycle());
+        let (mut received, mut rest, mut cuts) = (Vec::new(), bytes.as_slice(), cuts.iter().cycle());
         while !rest.is_empty() {
-            let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("an endless iterator")));
+            let (now, after) = rest.split_at(rest.len().min(*cuts.next().expect("an endless iterator")));
+            let mut chunk = chunk(now);
             while let Some(frame) = splitter.read(&mut chunk).expect("valid") {
-                received.push(to.open(&theirs, frame, &mut scratch).expect("in its place").payload.to_vec());
+                received.push(to.open(&theirs, frame).expect("in its place").payload.to_vec());
             }
-            prop_assert!(chunk.is_empty());
+            prop_assert!(chunk.as_slice().is_empty());
             rest = after;
         }
         prop_assert_eq!(received, payloads);
@@ -185,9 +190,10 @@ proptest! {
         let (mut splitter, mut rest, mut frames) = (FrameSplitter::new(&Limits::default()), bytes.as_slice(), 0);
         let mut cuts = cuts.iter().cycle();
         while !rest.is_empty() {
-            let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("an endless iterator")));
+            let (now, after) = rest.split_at(rest.len().min(*cuts.next().expect("an endless iterator")));
+            let mut chunk = chunk(now);
             loop {
-                let needed = splitter.max_memory_after(chunk);
+                let needed = splitter.max_memory_after(chunk.as_slice());
                 let received = splitter.read(&mut chunk).expect("valid").is_some();
                 prop_assert!(splitter.capacity() <= needed, "{} in use, {needed} predicted", splitter.capacity());
                 prop_assert!(needed <= 64.max(2 * splitter.pending_bytes()) || received || needed <= Limits::FIRST_FRAME);
@@ -204,10 +210,9 @@ proptest! {
     #[test]
     fn arbitrary_streams_do_not_panic(chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..10)) {
         let mut splitter = FrameSplitter::new(&Limits::default());
-        let mut start = [0x67, 1, 0].as_slice();
-        let _ = splitter.read(&mut start);
-        for chunk in &chunks {
-            let mut chunk = chunk.as_slice();
+        let _ = splitter.read(&mut chunk(&[0x67, 1, 0]));
+        for bytes in &chunks {
+            let mut chunk = chunk(bytes);
             while let Ok(Some(_)) = splitter.read(&mut chunk) {}
         }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use gm_broadcast::{ConnectionId, Time};
 
 use crate::node::NodeIndex;
@@ -28,7 +29,7 @@ pub(crate) enum Segment {
     Refuse,
     /// The dialler has received the SYN-ACK; the acceptor's program learns of the connection now.
     Open,
-    Data(Vec<u8>),
+    Data(Bytes),
     /// This number of bytes was read.
     Ack(usize),
     Fin,
@@ -78,7 +79,7 @@ pub(crate) struct ConnEnd {
     /// Whether this end has sent its FIN.
     pub(crate) fin_sent: bool,
     /// Bytes accepted by the kernel that exceed the window.
-    pub(crate) send_buffer: VecDeque<Vec<u8>>,
+    pub(crate) send_buffer: VecDeque<Bytes>,
     /// Number of bytes sent and not acknowledged.
     pub(crate) window_used: usize,
     /// Number of first bytes sent without delay, see `TcpModel::pre_opened`.
@@ -122,7 +123,7 @@ impl ConnEnd {
     pub(crate) fn undelivered_bytes(&self) -> usize {
         let in_transit =
             self.in_flight.iter().chain(&self.blocked).map(Segment::payload_length).sum::<usize>();
-        in_transit + self.send_buffer.iter().map(Vec::len).sum::<usize>()
+        in_transit + self.send_buffer.iter().map(Bytes::len).sum::<usize>()
     }
 }
 

@@ -11,6 +11,7 @@
 //! ```
 //! use std::net::Ipv4Addr;
 //!
+//! use bytes::Bytes;
 //! use gm_broadcast::{Input, Machine, Output, Outputs, Time};
 //! use gm_clock::NetId;
 //! use gm_sim::{
@@ -20,14 +21,14 @@
 //!
 //! /// Multicasts the bytes of every command, and delivers the bytes of every datagram.
 //! #[derive(Debug, Default)]
-//! struct Toy(Outputs<Vec<u8>, ()>);
+//! struct Toy(Outputs<Bytes, ()>);
 //!
 //! impl Machine for Toy {
-//!     type Command = Vec<u8>;
-//!     type Delivery = Vec<u8>;
+//!     type Command = Bytes;
+//!     type Delivery = Bytes;
 //!     type Event = ();
 //!
-//!     fn handle(&mut self, now: Time, input: Input<Vec<u8>>) {
+//!     fn handle(&mut self, now: Time, input: Input<Bytes>) {
 //!         self.0.begin(now);
 //!         match input {
 //!             Input::Command(bytes) => self.0.push(Output::Multicast(bytes)),
@@ -36,7 +37,7 @@
 //!         }
 //!     }
 //!
-//!     fn poll_output(&mut self) -> Option<Output<Vec<u8>, ()>> {
+//!     fn poll_output(&mut self) -> Option<Output<Bytes, ()>> {
 //!         self.0.pull()
 //!     }
 //!
@@ -65,7 +66,7 @@
 //!     };
 //!     Schedule::draw(seed, &[FaultClass::Loss], &bounds).install(&mut world);
 //!     for at in 0..10 {
-//!         world.command_at(second(at), NodeIndex(0), vec![7; 100]);
+//!         world.command_at(second(at), NodeIndex(0), Bytes::from(vec![7; 100]));
 //!     }
 //!     world.run_until(second(10));
 //!     world.finish()

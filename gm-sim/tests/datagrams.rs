@@ -16,7 +16,7 @@ fn begin(world: &mut World<Probe>, class: FaultClass, scope: Scope, effect: Effe
 }
 
 fn datagram(to: u32, bytes: &[u8]) -> Output<(), ()> {
-    Output::Datagram { to: id(to), bytes: bytes.to_vec() }
+    Output::Datagram { to: id(to), bytes: bytes.to_vec().into() }
 }
 
 #[test]
@@ -24,15 +24,15 @@ fn a_multicast_reaches_its_island_and_costs_one_send() {
     let mut network = plain();
     network.island.gap = MS * 4;
     let mut world = probes(6, 3, network);
-    world.order(0, Output::Multicast(vec![1, 2, 3]));
-    world.order(0, Output::Multicast(vec![4]));
+    world.order(0, Output::Multicast(vec![1, 2, 3].into()));
+    world.order(0, Output::Multicast(vec![4].into()));
     world.run_until(at(100));
     for (node, count) in [(0, 0), (1, 2), (2, 2), (3, 0), (4, 0), (5, 0)] {
         assert_eq!(world.probe(node).log.len(), count);
     }
     let (from, via) = (id(0).socket_addr(), Via::Multicast);
-    assert_eq!(world.probe(1).when(&Input::Datagram { from, via, bytes: vec![1, 2, 3] }), Some(at(1)));
-    assert_eq!(world.probe(2).when(&Input::Datagram { from, via, bytes: vec![4] }), Some(at(5)));
+    assert_eq!(world.probe(1).when(&Input::Datagram { from, via, bytes: vec![1, 2, 3].into() }), Some(at(1)));
+    assert_eq!(world.probe(2).when(&Input::Datagram { from, via, bytes: vec![4].into() }), Some(at(5)));
     assert_eq!(
         (
             world.traffic().get(TrafficKind::Multicast).sent,
@@ -73,7 +73,7 @@ fn datagram_faults_happen_and_are_counted() {
         }
         world.run_until(at(1_000));
         let bytes = |(_, input): &(Time, Input<()>)| match input {
-            Input::Datagram { bytes, .. } => bytes.clone(),
+            Input::Datagram { bytes, .. } => bytes.to_vec(),
             _ => Vec::new(),
         };
         let received: Vec<Vec<u8>> = world.probe(1).log.iter().map(bytes).collect();
@@ -95,7 +95,7 @@ fn mtu_blocked_multicast_one_way_and_flip_flop_faults() {
     begin(&mut world, FaultClass::SmallMtu, to(1), Effect::Mtu(10));
     begin(&mut world, FaultClass::MulticastBlocked, to(2), Effect::MulticastBlocked);
     begin(&mut world, FaultClass::OneWay, to(3), Effect::Block);
-    world.order(0, Output::Multicast(vec![0; 11]));
+    world.order(0, Output::Multicast(vec![0; 11].into()));
     for node in 1..4 {
         world.order(0, datagram(node, &[0; 10]));
         world.order(node, datagram(0, &[0; 10]));
@@ -166,7 +166,7 @@ fn an_outsider_replays_datagrams_and_sends_garbage() {
         Output::Dial { link: gm_broadcast::ConnectionId::dialled(0), to: id(1), small_segments: false },
     );
     world.run_until(at(10));
-    world.order(0, Output::Send { link: gm_broadcast::ConnectionId::dialled(0), bytes: vec![8; 30] });
+    world.order(0, Output::Send { link: gm_broadcast::ConnectionId::dialled(0), bytes: vec![8; 30].into() });
     world.run_until(at(20));
     for attack in [Attack::Replay(NodeIndex(2), Via::Multicast), Attack::ReplayStream(NodeIndex(2))] {
         world.apply(Action::Outsider(attack));
@@ -175,7 +175,8 @@ fn an_outsider_replays_datagrams_and_sends_garbage() {
     world.apply(Action::Outsider(Attack::Flood(NodeIndex(2), 50, 5)));
     world.run_until(at(5_000));
     let probe = world.probe(2);
-    let replayed = Input::Datagram { from: id(0).socket_addr(), via: Via::Multicast, bytes: vec![7; 40] };
+    let replayed =
+        Input::Datagram { from: id(0).socket_addr(), via: Via::Multicast, bytes: vec![7; 40].into() };
     assert!(probe.when(&replayed).is_some());
     let link = gm_broadcast::ConnectionId::accepted(0);
     assert_eq!(probe.bytes(link), vec![8; 30]);
@@ -210,7 +211,7 @@ fn a_moved_and_an_added_node_get_their_islands_multicasts() {
     assert_eq!((added, world.find(id(3))), (NodeIndex(3), Some(added)));
     world.start_all();
     world.move_to_island(NodeIndex(2), 0);
-    world.order(0, Output::Multicast(vec![1]));
+    world.order(0, Output::Multicast(vec![1].into()));
     world.run_until(at(10));
     let logs = (0..4).map(|node| world.probe(node).log.len()).collect::<Vec<_>>();
     assert_eq!(logs, [1, 0, 1, 1]);
@@ -225,14 +226,14 @@ fn a_filter_loses_the_copies_that_it_selects() {
         (copy.from, copy.to, copy.via, copy.bytes) == (NodeIndex(0), NodeIndex(2), Via::Multicast, &[1])
     })));
     for bytes in [vec![1], vec![2]] {
-        world.order(0, Output::Multicast(bytes));
+        world.order(0, Output::Multicast(bytes.into()));
     }
     world.order(0, datagram(2, &[1]));
     world.run_until(at(10));
     assert_eq!((world.probe(1).log.len(), world.probe(2).log.len()), (2, 2));
     assert_eq!(world.tally().get(FaultClass::Loss), 1);
     world.set_datagram_filter(None);
-    world.order(0, Output::Multicast(vec![1]));
+    world.order(0, Output::Multicast(vec![1].into()));
     world.run_until(at(20));
     assert_eq!((world.probe(2).log.len(), world.finish().outcome), (3, Ok(())));
 }
@@ -244,7 +245,7 @@ fn injected_inputs_need_no_connection() {
     let mut world = probes(1, 1, plain());
     world.add_checker(ByteConservation::new());
     let link = gm_broadcast::ConnectionId::accepted(77);
-    let bytes = || Input::ConnectionBytes { link, bytes: vec![1, 2] };
+    let bytes = || Input::ConnectionBytes { link, bytes: vec![1, 2].into() };
     world.inject(NodeIndex(0), bytes());
     assert_eq!(world.probe(0).bytes(link), [1, 2]);
     world.apply(Action::Pause(NodeIndex(0)));

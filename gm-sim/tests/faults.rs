@@ -156,7 +156,7 @@ proptest! {
         for (number, length) in (0..).zip(parts) {
             let bytes: Vec<u8> = (0..length).map(|index| number ^ u8::try_from(index % 256).unwrap()).collect();
             all.extend_from_slice(&bytes);
-            world.order(0, gm_broadcast::Output::Send { link, bytes });
+            world.order(0, gm_broadcast::Output::Send { link, bytes: bytes.into() });
         }
         world.run_until(at(2_000_000));
         prop_assert_eq!(world.probe(0).sent(link), all.len());

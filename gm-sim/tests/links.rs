@@ -16,7 +16,7 @@ fn dial(to: u32) -> Output<(), ()> {
 }
 
 fn send(link: ConnectionId, bytes: Vec<u8>) -> Output<(), ()> {
-    Output::Send { link, bytes }
+    Output::Send { link, bytes: bytes.into() }
 }
 
 fn text(length: u32) -> Vec<u8> {
@@ -216,7 +216,7 @@ fn a_paused_node_handles_its_inputs_when_resumed() {
     let mut world = probes(2, 2, network);
     world.pause(NodeIndex(1));
     world.order(0, dial(1));
-    world.order(0, Output::Datagram { to: id(1), bytes: vec![1] });
+    world.order(0, Output::Datagram { to: id(1), bytes: vec![1].into() });
     world.run_until(at(10));
     assert!(world.probe(0).when(&OPENED).is_some());
     world.order(0, send(DIALLED, text(3_000)));
@@ -255,7 +255,7 @@ fn a_reset_closes_both_ends_and_a_stall_only_delays() {
     world.run_until(at(100));
     world.apply(Action::BeginFault(fault(FaultClass::Stall, Effect::Stall), at(1_000)));
     world.order(0, send(DIALLED, text(10)));
-    world.order(0, Output::Datagram { to: id(1), bytes: vec![1] });
+    world.order(0, Output::Datagram { to: id(1), bytes: vec![1].into() });
     world.run_until(at(900));
     assert_eq!(world.probe(1).bytes(ACCEPTED).len(), 0);
     assert_eq!(world.probe(1).log.len(), 2, "a stall does not block datagrams");

@@ -19,7 +19,7 @@ const NODES: u32 = 100_000;
 /// Maximum bytes of the world per idle node, without its machine.
 const MAX_BYTES_PER_NODE: usize = 200;
 /// Maximum bytes of the world per idle connection.
-const MAX_BYTES_PER_LINK: usize = 1_200;
+const MAX_BYTES_PER_LINK: usize = 1_280;
 
 /// A machine that repeats one action.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Machine for Toy {
         match (self.behavior, input) {
             (ToyBehavior::Tick, Input::Wake) => self.next = now + Duration::from_millis(1),
             (ToyBehavior::Ping, Input::Command(())) => {
-                self.outputs.push(Output::Datagram { to, bytes: vec![0; 64] });
+                self.outputs.push(Output::Datagram { to, bytes: vec![0; 64].into() });
             }
             (ToyBehavior::Ping, Input::Datagram { bytes, .. }) => {
                 self.outputs.push(Output::Datagram { to, bytes })
@@ -77,7 +77,7 @@ impl Machine for Toy {
                 });
             }
             (ToyBehavior::Echo, Input::ConnectionOpened { link, .. }) => {
-                self.outputs.push(Output::Send { link, bytes: vec![0; 64] });
+                self.outputs.push(Output::Send { link, bytes: vec![0; 64].into() });
             }
             (ToyBehavior::Echo, Input::ConnectionBytes { link, bytes }) => {
                 self.outputs.push(Output::Send { link, bytes })

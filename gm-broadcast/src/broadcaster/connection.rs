@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use gm_clock::NetId;
-use gm_codec::{Body, ConnectionSide, Handshake, Payload};
+use gm_codec::{Body, ConnectionSide, Handshake, Payload, ReceivedChunk};
 
 use super::Broadcaster;
 use super::receive::Inbound;
@@ -18,7 +19,7 @@ use crate::time::Time;
 impl<D> Broadcaster<D> {
     pub(super) fn on_connection_opened(&mut self, now: Time, id: ConnectionId, from: Option<SocketAddr>) {
         let handshake = Handshake::new(id.side(), self.secret_rng.bytes());
-        let bytes = handshake.own_bytes().to_vec();
+        let bytes = Bytes::copy_from_slice(handshake.own_bytes());
         match id.side() {
             ConnectionSide::Initiator => {
                 let Some(link) = self.connections.table.get_mut(&id) else { return };
@@ -79,13 +80,17 @@ impl<D> Broadcaster<D> {
         &mut self,
         now: Time,
         id: ConnectionId,
-        bytes: &[u8],
+        bytes: Bytes,
         handler: &mut dyn Handler<Delivery = D>,
     ) {
-        let mut input = bytes;
         let Some(link) = self.connections.table.get_mut(&id) else { return };
+        let mut input = ReceivedChunk::from(bytes);
         if let ConnectionState::Opening(handshake) = &mut link.state {
-            match handshake.read(&mut input) {
+            let mut rest = input.as_slice();
+            let read = handshake.read(&mut rest);
+            let taken = input.as_slice().len() - rest.len();
+            input.skip(taken);
+            match read {
                 Ok(None) => return,
                 Ok(Some(stream)) => {
                     link.state = ConnectionState::Open(stream);
@@ -101,8 +106,14 @@ impl<D> Broadcaster<D> {
         // connection to end.
         while let Some(payload) = self.next_frame(now, id, &mut input) {
             let (payload, epoch, bytes) = payload;
-            let inbound =
-                Inbound { path: Path::Connection, epoch, raw: &[], link: Some(id), bytes, source: None };
+            let inbound = Inbound {
+                path: Path::Connection,
+                epoch,
+                datagram: None,
+                link: Some(id),
+                bytes,
+                source: None,
+            };
             self.receive(now, inbound, payload, handler);
         }
     }
@@ -111,28 +122,25 @@ impl<D> Broadcaster<D> {
         &mut self,
         now: Time,
         id: ConnectionId,
-        input: &mut &[u8],
+        input: &mut ReceivedChunk,
     ) -> Option<(Payload, Option<[u8; 8]>, usize)> {
-        if !self.make_room_for_frame(now, id, input) {
+        if !self.make_room_for_frame(now, id, input.as_slice()) {
             return None;
         }
         let link = self.connections.table.get_mut(&id)?;
         let ConnectionState::Open(stream) = &mut link.state else { return None };
-        let mut scratch = Vec::new();
         let read = match link.splitter.read(input) {
             Ok(None) => {
                 self.on_partial_frame(now, id);
                 return None;
             }
-            Ok(Some(frame)) => stream.open(&self.codec, frame, &mut scratch).map(|opened| {
+            Ok(Some(frame)) => stream.open(&self.codec, frame).map(|opened| {
                 let epoch = opened.seal.map(|seal| seal.epoch.bytes());
-                let payload = Payload::decode(opened.payload, self.codec.limits());
+                let payload = opened.decode(self.codec.limits());
                 payload.map(|payload| (payload, epoch, opened.payload.len()))
             }),
             Err(error) => Err(error),
         };
-        // The frame is decoded, so its bytes are released: it may be long until more arrive.
-        link.splitter.release();
         if link.frame_began.take().is_some() {
             self.timers.set_by(BroadcasterTimer::Connection(id), now + self.config.timings.idle);
         }

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-use gm_codec::{Channel, Payload, ReplayStatus};
+use bytes::Bytes;
+use gm_codec::{Channel, ReceivedFrame, ReplayStatus};
 
 use super::Broadcaster;
 use super::receive::Inbound;
@@ -18,7 +19,7 @@ impl<D> Broadcaster<D> {
         &mut self,
         now: Time,
         (from, via): (SocketAddr, Via),
-        mut bytes: Vec<u8>,
+        bytes: Bytes,
         handler: &mut dyn Handler<Delivery = D>,
     ) {
         // Decryption costs one or two microseconds. A flood of invalid datagrams takes that time
@@ -28,14 +29,13 @@ impl<D> Broadcaster<D> {
             self.counters.count(Counter::DatagramsSkipped);
             return;
         }
-        let mut scratch = Vec::new();
         // A datagram for one node is valid for that node only, and a multicast only if it arrived
         // by the group's socket.
         let channel = match via {
             Via::Multicast => Channel::Datagram,
             Via::Unicast => Channel::DatagramTo(self.config.me),
         };
-        let opened = match self.codec.open(&channel, &mut bytes, &mut scratch) {
+        let opened = match self.codec.open_received(&channel, ReceivedFrame::from(bytes)) {
             Ok(opened) => opened,
             Err(error) => {
                 self.unopened_bucket.take(now);
@@ -57,7 +57,7 @@ impl<D> Broadcaster<D> {
                 }
             }
         }
-        let payload = match Payload::decode(opened.payload, self.codec.limits()) {
+        let payload = match opened.decode(self.codec.limits()) {
             Ok(payload) => payload,
             Err(error) => return self.counters.count_reason(Counter::PayloadsRejected, error.name()),
         };
@@ -78,9 +78,9 @@ impl<D> Broadcaster<D> {
         let inbound = Inbound {
             path,
             epoch: epoch.map(gm_codec::Epoch::bytes),
-            raw: opened.payload,
-            link: None,
             bytes: opened.payload.len(),
+            datagram: Some(&opened),
+            link: None,
             source: Some(from.ip()),
         };
         self.receive(now, inbound, payload, handler);

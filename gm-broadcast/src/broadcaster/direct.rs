@@ -68,7 +68,7 @@ impl<D> Broadcaster<D> {
         if !self.peers.entry(requester, known).0.answer_bucket.take(now) {
             return self.counters.count(Counter::RepliesRateLimited);
         }
-        let payload = self.retransmit_cache.multicast(node, epoch, number).map(|payload| payload.to_vec());
+        let payload = self.retransmit_cache.multicast(node, epoch, number).cloned();
         self.counters.count(match payload {
             Some(_) => Counter::RetransmissionsSent,
             None => Counter::RetransmissionsNotCached,
@@ -95,7 +95,7 @@ impl<D> Broadcaster<D> {
             // The next nack goes to another peer.
             return self.counters.count(Counter::RetransmissionsUnavailable);
         }
-        let inner = match Payload::decode(&payload, self.codec.limits()) {
+        let inner = match Payload::decode_shared(&payload, self.codec.limits()) {
             Ok(inner) => inner,
             Err(error) => return self.counters.count_reason(Counter::PayloadsRejected, error.name()),
         };
@@ -107,14 +107,14 @@ impl<D> Broadcaster<D> {
             return self.counters.count(Counter::RetransmissionsMismatched);
         }
         self.loss_recovery.on_recovered(node, epoch, number);
-        self.retransmit_cache.insert_multicast(node, epoch, number, &payload);
+        self.retransmit_cache.insert_multicast(node, epoch, number, payload.clone());
         self.counters.count(Counter::GapsFilled);
         let Routing::Broadcast(broadcast) = inner.header.routing else { return };
         // Handled as if the lost datagram had arrived.
         let inbound = Inbound {
             path: Path::Multicast,
             epoch: Some(epoch),
-            raw: &[],
+            datagram: None,
             link: None,
             bytes: payload.len(),
             source: None,

@@ -1,5 +1,6 @@
 //! Encoding: headers, payloads, datagrams and frames.
 
+use bytes::Bytes;
 use gm_clock::NetId;
 use gm_codec::{AckRequest, Body, BroadcastHeader, BroadcastId, Channel, Header, Origin, Payload, Routing};
 
@@ -82,12 +83,7 @@ impl<D> Broadcaster<D> {
 
     /// Encrypts a payload as a datagram to one node or for multicast, if it fits into one; the
     /// encoded payload then is in the scratch buffer.
-    pub(super) fn seal_datagram(
-        &mut self,
-        to: Option<NetId>,
-        header: &Header,
-        body: &Body,
-    ) -> Option<Vec<u8>> {
+    pub(super) fn seal_datagram(&mut self, to: Option<NetId>, header: &Header, body: &Body) -> Option<Bytes> {
         if !self.write_payload(header, body) {
             return None;
         }
@@ -95,7 +91,7 @@ impl<D> Broadcaster<D> {
         let channel = to.map_or(Channel::Datagram, Channel::DatagramTo);
         let mut bytes = Vec::new();
         let sealed = self.codec.seal(&channel, nonce, &self.scratch, &mut bytes);
-        sealed.is_ok().then_some(bytes)
+        sealed.is_ok().then(|| bytes.into())
     }
 
     /// Sends a direct payload by a datagram; false if it does not fit into one.
@@ -142,7 +138,7 @@ impl<D> Broadcaster<D> {
         id: ConnectionId,
         peer: NetId,
         outbound: OutboundBroadcast,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<Bytes> {
         let addressed = outbound.targets.len() as u64;
         let header =
             self.broadcast_header(now, Some(peer), outbound.id, outbound.targets, outbound.ack_request);
@@ -155,7 +151,7 @@ impl<D> Broadcaster<D> {
         frame
     }
 
-    fn seal_connection_frame(&mut self, id: ConnectionId, header: &Header, body: &Body) -> Option<Vec<u8>> {
+    fn seal_connection_frame(&mut self, id: ConnectionId, header: &Header, body: &Body) -> Option<Bytes> {
         if !self.write_payload(header, body) {
             return None;
         }
@@ -171,7 +167,7 @@ impl<D> Broadcaster<D> {
             self.counters.count_reason(Counter::EncodingFailures, error.name());
         }
         // Encrypted frames must be sent, even if it is only the empty first one.
-        (!bytes.is_empty()).then_some(bytes)
+        (!bytes.is_empty()).then(|| bytes.into())
     }
 
     /// Encrypts an empty frame, which authenticates this node. The first frame of a connection must

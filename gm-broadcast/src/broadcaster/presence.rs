@@ -73,7 +73,8 @@ impl<D> Broadcaster<D> {
         let multicast = self.presence_challenges.remove(&node).and_then(|asked| asked.last_multicast);
         if let Some((_, source, header)) = multicast.filter(|(of, ..)| *of == epoch) {
             let path = Path::Multicast;
-            let multicast = Inbound { path, epoch: Some(epoch), raw: &[], link: None, bytes: 0, source };
+            let multicast =
+                Inbound { path, epoch: Some(epoch), datagram: None, link: None, bytes: 0, source };
             self.note_sender(now, &multicast, &header);
         }
         true

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gm_clock::NetId;
-use gm_codec::{AckStatus, Body, BroadcastHeader, BroadcastId, Header, Payload, Routing};
+use gm_codec::{AckStatus, Body, BroadcastHeader, BroadcastId, Header, OpenedFrame, Payload, Routing};
 
 use super::Broadcaster;
 use super::timeouts::BroadcasterTimer;
@@ -23,8 +24,8 @@ pub(super) struct Inbound<'a> {
     pub(super) path: Path,
     /// The epoch of its frame's nonce; `None` without encryption.
     pub(super) epoch: Option<[u8; 8]>,
-    /// The bytes of a datagram; empty for connections and retransmissions.
-    pub(super) raw: &'a [u8],
+    /// The opened datagram; `None` for connections and retransmissions.
+    pub(super) datagram: Option<&'a OpenedFrame>,
     pub(super) link: Option<ConnectionId>,
     /// Size of its payload in bytes.
     pub(super) bytes: usize,
@@ -90,9 +91,11 @@ impl<D> Broadcaster<D> {
         match kind {
             Routing::Direct => self.on_direct(now, (sender, present), &inbound, body, handler),
             Routing::Broadcast(broadcast) => {
-                if let (Path::Multicast, Some(epoch), Some(number)) = (inbound.path, inbound.epoch, multicast)
+                if let (Path::Multicast, Some(datagram), Some(epoch), Some(number)) =
+                    (inbound.path, inbound.datagram, inbound.epoch, multicast)
                 {
-                    self.retransmit_cache.insert_multicast(sender, epoch, number, inbound.raw);
+                    let payload = datagram.kept_payload();
+                    self.retransmit_cache.insert_multicast(sender, epoch, number, payload);
                 }
                 self.on_broadcast(now, sender, &inbound, broadcast, body, handler);
             }
@@ -197,7 +200,7 @@ impl<D> Broadcaster<D> {
             DedupStatus::TooOld => return self.counters.count(Counter::BroadcastsTooOld),
         };
         let is_announcement = body == Body::HeaderOnly;
-        let retransmitted = inbound.path == Path::Multicast && inbound.raw.is_empty();
+        let retransmitted = inbound.path == Path::Multicast && inbound.datagram.is_none();
         if !is_announcement {
             if delivered {
                 self.counters.count(Counter::BroadcastDuplicates);
@@ -299,9 +302,8 @@ impl<D> Broadcaster<D> {
             return false;
         };
         let epoch = self.nonces.epoch().bytes();
-        let payload = std::mem::take(&mut self.scratch);
-        self.retransmit_cache.insert_multicast(self.config.me, epoch, self.multicast_sequence, &payload);
-        self.scratch = payload;
+        let payload = Bytes::copy_from_slice(&self.scratch);
+        self.retransmit_cache.insert_multicast(self.config.me, epoch, self.multicast_sequence, payload);
         self.counters.count(Counter::ContentMulticasts);
         self.after_own_multicast(now);
         self.outputs.push(Output::Multicast(bytes));

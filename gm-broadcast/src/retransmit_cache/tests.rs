@@ -26,7 +26,7 @@ fn id(number: u64) -> BroadcastId {
 }
 
 fn content(bytes: usize) -> Arc<Content> {
-    let body = Body::Application(ApplicationPayload { name: "a".into(), bytes: vec![1; bytes] });
+    let body = Body::Application(ApplicationPayload { name: "a".into(), bytes: vec![1; bytes].into() });
     Arc::new(Content {
         body,
         payload_bytes: bytes,
@@ -38,7 +38,7 @@ fn content(bytes: usize) -> Arc<Content> {
 
 fn keep(recent: &mut RetransmitCache, Op { name: (multicast, number), bytes, counts }: Op) {
     if multicast {
-        recent.insert_multicast(node(1), [1; 8], number, &vec![2; bytes]);
+        recent.insert_multicast(node(1), [1; 8], number, vec![2; bytes].into());
     } else {
         recent.insert_broadcast(id(number), content(bytes), counts, false);
     }

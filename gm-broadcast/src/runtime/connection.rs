@@ -5,11 +5,13 @@
 //! is authenticated, the task reads no more than the handshake and a first frame; further data
 //! stays with the system, which stops the peer once the socket's buffer is full.
 
-use std::io::{self, ErrorKind};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use gm_clock::NetId;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -27,24 +29,27 @@ pub(super) enum ConnectionEvent {
     Accepted(TcpStream, SocketAddr),
     Opened(ConnectionId),
     Refused(ConnectionId, DialFailure),
-    Bytes(ConnectionId, Vec<u8>),
+    Bytes(ConnectionId, Bytes),
     Sent(ConnectionId, usize),
     /// The connection ended; true if the system gave it up without acknowledgements.
     Closed(ConnectionId, bool),
     Seeds(Vec<NetId>),
 }
 
-/// Bytes of one read; together with the length of the driver's queue, this limits all data that
-/// waits for the driver.
+/// Bytes of one read, and of its buffer; together with the length of the driver's queue, this
+/// limits all data that waits for the driver.
 const READ_BYTES: usize = 16 << 10;
 /// Waiting frames are combined into one write up to this size.
 const WRITE_BATCH_BYTES: usize = 64 << 10;
+/// In such a write, frames of up to this size are copied into one buffer, which costs less than a
+/// slice for each.
+const COPIED_BYTES: usize = 2 << 10;
 
 /// Channels and settings of a connection's task.
 pub(super) struct ConnectionIo {
     pub(super) link: ConnectionId,
     /// Data to write; when the channel ends, the connection is closed.
-    pub(super) outgoing: mpsc::UnboundedReceiver<Vec<u8>>,
+    pub(super) outgoing: mpsc::UnboundedReceiver<Bytes>,
     /// Ends together with `outgoing`; polled even while `outgoing` is not.
     pub(super) ordered: oneshot::Receiver<()>,
     /// Resolves once the peer is authenticated; dropped if the connection is no longer wanted.
@@ -175,11 +180,10 @@ async fn read(
 
 /// Reads at most `max` available bytes; `None` if there are none after all, no bytes if the peer
 /// closed its side.
-fn take(from: &OwnedReadHalf, max: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut buffer = [0; READ_BYTES];
-    let room = buffer.get_mut(..max).unwrap_or_default();
-    match from.try_read(room) {
-        Ok(length) => Ok(Some(room.get(..length).unwrap_or_default().to_vec())),
+fn take(from: &OwnedReadHalf, max: usize) -> io::Result<Option<Bytes>> {
+    let mut buffer = BytesMut::with_capacity(max).limit(max);
+    match from.try_read_buf(&mut buffer) {
+        Ok(_) => Ok(Some(buffer.into_inner().freeze())),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
     }
@@ -189,20 +193,24 @@ fn take(from: &OwnedReadHalf, max: usize) -> io::Result<Option<Vec<u8>>> {
 async fn write(
     mut to: OwnedWriteHalf,
     link: ConnectionId,
-    mut outgoing: mpsc::UnboundedReceiver<Vec<u8>>,
+    mut outgoing: mpsc::UnboundedReceiver<Bytes>,
     events: &mpsc::Sender<ConnectionEvent>,
     stats: &RuntimeStats,
 ) -> io::Result<()> {
-    while let Some(mut batch) = outgoing.recv().await {
-        while batch.len() < WRITE_BATCH_BYTES
-            && let Ok(more) = outgoing.try_recv()
-        {
-            batch.extend(more);
-        }
-        let mut rest = batch.as_slice();
-        while !rest.is_empty() {
-            let written = to.write(rest).await?;
-            rest = rest.get(written..).filter(|_| written > 0).ok_or(ErrorKind::WriteZero)?;
+    while let Some(first) = outgoing.recv().await {
+        let mut batch = batch(first, &mut outgoing);
+        remove_written(&mut batch, 0);
+        while let Some(front) = batch.front() {
+            let written = if batch.len() > 1 {
+                let slices: Vec<IoSlice<'_>> = batch.iter().map(|bytes| IoSlice::new(bytes)).collect();
+                to.write_vectored(&slices).await?
+            } else {
+                to.write(front).await?
+            };
+            if written == 0 {
+                return Err(ErrorKind::WriteZero.into());
+            }
+            remove_written(&mut batch, written);
             stats.add(Counter::TcpBytesSent, written as u64);
             if events.send(ConnectionEvent::Sent(link, written)).await.is_err() {
                 return Ok(());
@@ -210,6 +218,42 @@ async fn write(
         }
     }
     to.shutdown().await
+}
+
+/// The frames of one write: the first, and those that wait.
+fn batch(first: Bytes, outgoing: &mut mpsc::UnboundedReceiver<Bytes>) -> VecDeque<Bytes> {
+    let (mut batch, mut copied, mut length) = (VecDeque::new(), BytesMut::new(), 0);
+    let mut next = Some(first);
+    while let Some(frame) = next.take() {
+        length += frame.len();
+        if length < WRITE_BATCH_BYTES {
+            next = outgoing.try_recv().ok();
+        }
+        let is_alone = next.is_none() && batch.is_empty() && copied.is_empty();
+        if frame.len() <= COPIED_BYTES && !is_alone {
+            copied.extend_from_slice(&frame);
+        } else {
+            if !copied.is_empty() {
+                batch.push_back(copied.split().freeze());
+            }
+            batch.push_back(frame);
+        }
+    }
+    if !copied.is_empty() {
+        batch.push_back(copied.freeze());
+    }
+    batch
+}
+
+/// Removes written bytes from the front, and empty parts before the next byte.
+fn remove_written(batch: &mut VecDeque<Bytes>, mut written: usize) {
+    while let Some(front) = batch.front_mut() {
+        if written < front.len() {
+            return front.advance(written);
+        }
+        written -= front.len();
+        batch.pop_front();
+    }
 }
 
 /// The reason as which a socket error is counted.
@@ -235,3 +279,6 @@ pub(super) fn error_reason(error: &io::Error) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
@@ -35,7 +36,7 @@ const ERROR_PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct ReceivedDatagram {
     pub(super) from: SocketAddr,
     pub(super) via: Via,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
 }
 
 #[derive(Debug)]
@@ -43,9 +44,11 @@ pub(super) struct DatagramSockets {
     unicast: UdpSocket,
     multicast: Option<UdpSocket>,
     group: Option<SocketAddr>,
-    send_queue: VecDeque<(SocketAddr, Vec<u8>)>,
+    send_queue: VecDeque<(SocketAddr, Bytes)>,
     /// Earliest time of the next read, after an error.
     resume: Option<Instant>,
+    /// A datagram is copied out of it: only its length is known afterwards, and a slice would keep
+    /// room for the largest datagram in memory.
     buffer: Vec<u8>,
     stats: RuntimeStats,
 }
@@ -93,13 +96,13 @@ impl DatagramSockets {
     }
 
     /// Sends to a node.
-    pub(super) fn send(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+    pub(super) fn send(&mut self, to: SocketAddr, bytes: Bytes) {
         self.stats.count(Counter::DatagramsSent);
         self.queue(to, bytes);
     }
 
     /// Sends to the multicast group, if there is one.
-    pub(super) fn multicast(&mut self, bytes: Vec<u8>) {
+    pub(super) fn multicast(&mut self, bytes: Bytes) {
         match self.group {
             Some(group) => {
                 self.stats.count(Counter::MulticastsSent);
@@ -109,7 +112,7 @@ impl DatagramSockets {
         }
     }
 
-    fn queue(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+    fn queue(&mut self, to: SocketAddr, bytes: Bytes) {
         self.stats.add(Counter::UdpBytesSent, bytes.len() as u64);
         if self.send_queue.len() >= MAX_QUEUED {
             self.send_queue.pop_front();
@@ -153,7 +156,7 @@ impl DatagramSockets {
                         if selftest::is_probe(bytes) {
                             self.stats.count(Counter::SelfTestProbesReceived);
                         } else {
-                            taken.push(ReceivedDatagram { from, via, bytes: bytes.to_vec() });
+                            taken.push(ReceivedDatagram { from, via, bytes: Bytes::copy_from_slice(bytes) });
                         }
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,

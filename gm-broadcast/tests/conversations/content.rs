@@ -80,7 +80,8 @@ fn an_invalid_payload_is_rejected() {
         islands: Vec::new(),
         without_island: Vec::new(),
     });
-    let nameless = Body::Application(gm_codec::ApplicationPayload { name: String::new(), bytes: Vec::new() });
+    let nameless =
+        Body::Application(gm_codec::ApplicationPayload { name: String::new(), bytes: Vec::new().into() });
     for body in [direct, Body::HeaderOnly, nameless] {
         let mut net = Net::of(3, Some(1), |_| {});
         let broadcasting =

@@ -103,7 +103,7 @@ fn invalid_datagrams_are_rate_limited() {
     let mut net = Net::of(2, None, |config| config.limits.unopened_datagrams_per_second = 10);
     net.run(ms(2_000));
     for _ in 0..100 {
-        net.feed(0, Input::Datagram { from: node(77).into(), via: Via::Unicast, bytes: vec![1; 100] });
+        net.feed(0, Input::Datagram { from: node(77).into(), via: Via::Unicast, bytes: vec![1; 100].into() });
     }
     assert_eq!(net.count(0, Counter::DatagramsSkipped), 90);
     net.send(1, 0, "I am known", Transport::Udp);

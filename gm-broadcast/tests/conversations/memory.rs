@@ -34,7 +34,7 @@ impl Victim {
     }
 
     fn hear(&mut self, link: ConnectionId, bytes: &[u8]) {
-        self.net.feed(0, Input::ConnectionBytes { link, bytes: bytes.to_vec() });
+        self.net.feed(0, Input::ConnectionBytes { link, bytes: bytes.to_vec().into() });
     }
 
     fn has_closed(&self, link: ConnectionId) -> bool {

@@ -133,7 +133,7 @@ fn a_replay_is_not_delivered_twice() {
     // Replayed unchanged, and as a unicast: a multicast is not authentic as a unicast.
     for (via, why) in [(Via::Multicast, "Replayed"), (Via::Unicast, "NotAuthentic")] {
         let before = net.count_reason(1, Counter::DatagramsRejected, why);
-        net.feed(1, Input::Datagram { from: node(0).into(), via, bytes: recorded.clone() });
+        net.feed(1, Input::Datagram { from: node(0).into(), via, bytes: recorded.clone().into() });
         assert_eq!(net.count_reason(1, Counter::DatagramsRejected, why), before + 1);
     }
     // Encrypted anew, the broadcast has the same id.
@@ -150,7 +150,7 @@ fn a_replay_is_not_delivered_twice() {
         Input::Datagram {
             from: node(0).into(),
             via: Via::Multicast,
-            bytes: datagram(&Channel::Datagram, &payload, 9),
+            bytes: datagram(&Channel::Datagram, &payload, 9).into(),
         },
     );
     assert_eq!(net.count(1, Counter::BroadcastDuplicates), 1);
@@ -185,7 +185,7 @@ fn datagrams_are_never_forwarded() {
             let epoch = u8::try_from(sequence).unwrap();
             let channel = if via == Via::Unicast { Channel::DatagramTo(node(0)) } else { Channel::Datagram };
             let bytes = datagram(&channel, &Payload { header, body }, epoch);
-            net.feed(0, Input::Datagram { from: node(9).into(), via, bytes });
+            net.feed(0, Input::Datagram { from: node(9).into(), via, bytes: bytes.into() });
         }
         net.run(ms(500));
         assert_eq!(net.texts(0), ["pass this on"]);

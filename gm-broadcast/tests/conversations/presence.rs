@@ -42,7 +42,7 @@ fn a_replay_after_a_restart_creates_no_peer() {
     let (mut heard, before) = (0, net.datagrams.len());
     for round in 0..3 {
         for (via, bytes) in &recorded {
-            net.feed(0, Input::Datagram { from: node(1).into(), via: *via, bytes: bytes.clone() });
+            net.feed(0, Input::Datagram { from: node(1).into(), via: *via, bytes: bytes.clone().into() });
             net.run(ms(700));
             let broadcaster = net.broadcaster(0);
             assert!(broadcaster.known().is_empty() && broadcaster.near().next().is_none(), "round {round}");
@@ -79,7 +79,7 @@ fn a_node_that_returns_after_a_replay_is_a_peer() {
     net.crash(1);
     restart(&mut net, 0);
     for (via, bytes) in &recorded {
-        net.feed(0, Input::Datagram { from: node(1).into(), via: *via, bytes: bytes.clone() });
+        net.feed(0, Input::Datagram { from: node(1).into(), via: *via, bytes: bytes.clone().into() });
     }
     net.run(ms(10_000));
     restart(&mut net, 1);
@@ -145,7 +145,7 @@ fn concurrent_challenges_are_bounded() {
         codec
             .seal(&Channel::Datagram, NonceSequence::new(epoch).next_nonce().unwrap(), &payload, &mut bytes)
             .unwrap();
-        net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Multicast, bytes });
+        net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Multicast, bytes: bytes.into() });
     }
     assert_eq!(net.count(0, Counter::PresenceChecksDropped), 176);
     net.run(ms(30_000));

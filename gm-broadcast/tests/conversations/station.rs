@@ -41,7 +41,7 @@ impl Handler for RecordingHandler {
 
     fn handle(&mut self, _now: Time, received: Received<'_>) -> HandlerOutcome<Delivered> {
         let Body::Application(application) = received.body else { panic!("{received:?}") };
-        let text = String::from_utf8(application.bytes.clone()).unwrap();
+        let text = String::from_utf8(application.bytes.to_vec()).unwrap();
         let Decisions { counts, stored, adds } = self.0.get();
         let forward = adds.map(|more| self::text(&format!("{text}{more}")));
         let got = Delivered { from: received.from, id: received.broadcast, path: received.path, text };
@@ -67,7 +67,7 @@ pub(crate) fn insecure() -> FrameCodec {
 }
 
 pub(crate) fn text(text: &str) -> Body {
-    Body::Application(ApplicationPayload { name: "chat".into(), bytes: text.as_bytes().to_vec() })
+    Body::Application(ApplicationPayload { name: "chat".into(), bytes: text.as_bytes().to_vec().into() })
 }
 
 pub(crate) fn broadcast_of(what: &str) -> BroadcastRequest {

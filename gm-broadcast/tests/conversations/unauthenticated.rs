@@ -53,14 +53,14 @@ fn garbage_is_counted_and_its_connection_ends() {
     let mut net = Net::of(2, None, |_| {});
     for length in 0..200 {
         let bytes = vec![b'g'; length];
-        net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Unicast, bytes });
+        net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Unicast, bytes: bytes.into() });
     }
     let counted = net.count(0, Counter::DatagramsRejected) + net.count(0, Counter::DatagramsSkipped);
     assert_eq!(counted, 200);
     let link = ConnectionId::accepted(1_000);
     net.feed(0, Input::ConnectionOpened { link, from: None });
-    net.feed(0, Input::ConnectionBytes { link, bytes: vec![7; 16] });
-    net.feed(0, Input::ConnectionBytes { link, bytes: b"GET / HTTP/1.1\r\n\r\n".to_vec() });
+    net.feed(0, Input::ConnectionBytes { link, bytes: vec![7; 16].into() });
+    net.feed(0, Input::ConnectionBytes { link, bytes: b"GET / HTTP/1.1\r\n\r\n".to_vec().into() });
     assert_eq!(net.broadcaster(0).limit_usage()[1].1, 0, "the connection is closed");
     assert_eq!(net.broadcaster(0).known(), [node(1)]);
 }
@@ -71,7 +71,7 @@ fn inputs_of_unknown_connections_do_nothing() {
     let mut net = Net::of(2, None, |_| {});
     let before = net.broadcaster(0).limit_usage();
     for link in [ConnectionId::dialled(77), ConnectionId::accepted(77)] {
-        net.feed(0, Input::ConnectionBytes { link, bytes: vec![1; 100] });
+        net.feed(0, Input::ConnectionBytes { link, bytes: vec![1; 100].into() });
         net.feed(0, Input::ConnectionSent { link, bytes: 100 });
         net.feed(0, Input::ConnectionClosed { link, stalled: false });
         net.feed(0, Input::ConnectionRefused { link, refusal: gm_broadcast::DialFailure::Unreachable });
@@ -88,7 +88,7 @@ fn an_echoed_handshake_ends_the_connection() {
     let link = ConnectionId::dialled(1);
     net.feed(0, Input::ConnectionOpened { link, from: None });
     let own = net.handshake_of(0, link);
-    net.feed(0, Input::ConnectionBytes { link, bytes: own });
+    net.feed(0, Input::ConnectionBytes { link, bytes: own.into() });
     assert_eq!(net.count(0, Counter::HandshakesEchoed), 1);
 }
 

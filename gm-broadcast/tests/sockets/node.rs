@@ -58,7 +58,10 @@ impl Node {
     }
 
     pub(crate) async fn broadcast(&self, text: &str) {
-        let body = Body::Application(ApplicationPayload { name: "test".into(), bytes: text.into() });
+        let body = Body::Application(ApplicationPayload {
+            name: "test".into(),
+            bytes: text.as_bytes().to_vec().into(),
+        });
         self.shell.send(BroadcastCommand::Broadcast(BroadcastRequest::new(body))).await.unwrap();
     }
 
@@ -75,7 +78,7 @@ impl Node {
             }
         };
         let (from, bytes) = tokio::time::timeout(PATIENCE, heard).await.unwrap();
-        assert!((from, bytes.as_slice()) == (sender, text.as_bytes()), "{from} sent another text");
+        assert!((from, &bytes[..]) == (sender, text.as_bytes()), "{from} sent another text");
     }
 
     pub(crate) async fn knows(&self, count: usize) {

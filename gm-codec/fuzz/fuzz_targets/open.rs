@@ -11,7 +11,7 @@
 use std::cell::RefCell;
 
 use gm_codec::{
-    Aead, Channel, ConnectionSide, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable, varint,
+    Aead, Channel, ConnectionSide, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable, ReceivedFrame, varint,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -60,7 +60,14 @@ fuzz_target!(|input: &[u8]| {
 /// gives the same payload.
 fn raw(codec: &mut FrameCodec, setup: Setup, bytes: &[u8]) {
     let (mut frame, mut scratch) = (bytes.to_vec(), Vec::new());
-    let Ok(opened) = codec.open(&setup.channel, &mut frame, &mut scratch) else { return };
+    let opened = codec.open(&setup.channel, &mut frame, &mut scratch);
+    let shared = codec.open_received(&setup.channel, ReceivedFrame::from(bytes.to_vec()));
+    assert_eq!(
+        shared.as_ref().map(|shared| (&shared.payload[..], shared.seal, shared.compressed)),
+        opened.as_ref().map(|opened| (opened.payload, opened.seal, opened.compressed)),
+        "another result in a shared buffer"
+    );
+    let Ok(opened) = opened else { return };
     assert_eq!(opened.seal.is_some(), setup.sealed);
     let payload = opened.payload.to_vec();
     match seal(codec, setup, &payload) {

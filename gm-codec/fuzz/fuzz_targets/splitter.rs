@@ -8,13 +8,12 @@
 
 #![no_main]
 
-use gm_codec::{FrameError, FrameSplitter, Limits};
+use gm_codec::{FrameError, FrameSplitter, Limits, ReceivedChunk};
 use libfuzzer_sys::fuzz_target;
 
 const SMALL: Limits = Limits { frame: 1_200, ..Limits::DEFAULT };
 
-/// Maximum length of the first frame of a connection. A buffer of at most this capacity is kept
-/// from frame to frame.
+/// Maximum length of the first frame of a connection.
 const FIRST: usize = 4_096;
 /// Minimum capacity of a buffer.
 const MIN_CAPACITY: usize = 64;
@@ -64,35 +63,31 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
         // A connection does not deliver empty chunks; one must do no harm and must still make
         // progress here.
         let all = bytes.len() - taken;
-        let mut input = &bytes[taken..][..size.min(all)];
+        let mut input = ReceivedChunk::from(&bytes[taken..][..size.min(all)]);
         if size == 0 {
             assert_eq!(
                 splitter.read(&mut input).map(|frame| frame.is_some()),
                 Ok(false),
                 "no bytes, but a frame"
             );
-            input = &bytes[taken..][..1];
+            input = ReceivedChunk::from(&bytes[taken..][..1]);
         }
         loop {
-            let before = input.len();
-            let read = splitter.read(&mut input).map(|frame| frame.map(|frame| frame.to_vec()));
-            taken += before - input.len();
+            let before = input.as_slice().len();
+            let predicted = splitter.max_memory_after(input.as_slice());
+            let read = splitter.read(&mut input).map(|frame| frame.map(|frame| frame.as_slice().to_vec()));
+            taken += before - input.as_slice().len();
+            assert!(splitter.capacity() <= predicted, "{} in use, {predicted} predicted", splitter.capacity());
             match read {
                 Ok(Some(frame)) => {
-                    justified = justified.max(frame.len());
-                    assert!(
-                        splitter.capacity() <= justified,
-                        "{} in use, {justified} justified",
-                        splitter.capacity()
-                    );
-                    assert_eq!(splitter.pending_bytes(), 0);
+                    assert_eq!((splitter.capacity(), splitter.pending_bytes()), (0, 0), "after a frame");
                     begin += frame.len();
                     assert_eq!(begin, taken, "more bytes than the frame were consumed");
                     frames.push(frame);
-                    justified = if justified > FIRST { MIN_CAPACITY } else { justified };
+                    justified = MIN_CAPACITY;
                 }
                 Ok(None) => {
-                    assert!(input.is_empty(), "input was left");
+                    assert!(input.as_slice().is_empty(), "input was left");
                     let arrived = taken - begin;
                     assert_eq!(splitter.pending_bytes(), arrived);
                     justified = justified.max(
@@ -114,10 +109,10 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
 }
 
 /// After an error the splitter returns only that error and holds nothing.
-fn ended(splitter: &mut FrameSplitter, mut input: &[u8], error: FrameError) -> &'static str {
-    let left = input.len();
-    assert_eq!(splitter.read(&mut input), Err(error), "another error");
-    assert_eq!((input.len(), splitter.capacity(), splitter.pending_bytes()), (left, 0, 0), "after an error");
+fn ended(splitter: &mut FrameSplitter, mut input: ReceivedChunk, error: FrameError) -> &'static str {
+    let left = input.as_slice().len();
+    assert_eq!(splitter.read(&mut input).map(drop), Err(error), "another error");
+    assert_eq!((input.as_slice().len(), splitter.capacity(), splitter.pending_bytes()), (left, 0, 0), "after an error");
     error.name()
 }
 

@@ -1,5 +1,7 @@
 //! An application's own payload (tag 2), opaque to gm.
 
+use bytes::Bytes;
+
 use super::reader::Reader;
 use super::trace::Trace;
 use super::{PayloadError, check, names};
@@ -9,8 +11,8 @@ use super::{PayloadError, check, names};
 pub struct ApplicationPayload {
     /// The name of the payload's type: 1 to 64 bytes of UTF-8 without control characters.
     pub name: String,
-    /// The content.
-    pub bytes: Vec<u8>,
+    /// The content. A slice of a buffer keeps the whole buffer in memory.
+    pub bytes: Bytes,
 }
 
 /// Maximum length of the name in bytes.
@@ -31,7 +33,7 @@ impl ApplicationPayload {
     pub(super) fn decode<T: Trace>(reader: &mut Reader<'_, T>) -> Result<ApplicationPayload, PayloadError> {
         let name = names::decode_text(reader, "name", MAX_NAME)?;
         check_name(name)?;
-        let bytes = reader.bytes("bytes", reader.remaining())?.to_vec();
+        let bytes = reader.content("bytes", reader.remaining())?;
         Ok(ApplicationPayload { name: name.to_owned(), bytes })
     }
 }

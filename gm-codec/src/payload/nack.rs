@@ -1,6 +1,7 @@
 //! NACK-based repair of multicast: the request for missed multicasts (tag 6), and a multicast that
 //! is sent again (tag 7).
 
+use bytes::Bytes;
 use gm_clock::NetId;
 
 use super::reader::Reader;
@@ -40,7 +41,7 @@ pub struct Retransmission {
     /// Sequence number of the multicast.
     pub multicast_sequence: u64,
     /// Its payload, unchanged; empty if the sender no longer has it.
-    pub payload: Vec<u8>,
+    pub payload: Bytes,
 }
 
 /// Maximum number of runs for a node.
@@ -137,7 +138,7 @@ impl Retransmission {
         let node = refs.node(reader, "node")?;
         let epoch = reader.array("epoch")?;
         let multicast_sequence = reader.varint("multicast_sequence")?;
-        let payload = reader.bytes("payload", reader.remaining())?.to_vec();
+        let payload = reader.content("payload", reader.remaining())?;
         Ok(Retransmission { node, epoch, multicast_sequence, payload })
     }
 }

@@ -1,19 +1,28 @@
 //! Reading of numbers and bytes from a payload. Every length is checked before use.
 
+use bytes::Bytes;
+
 use super::PayloadError;
 use super::trace::{Trace, hex};
+use crate::received::is_most_of;
 use crate::varint::{self, VarintError};
 
 /// A position in a payload. Each field that is read is reported to the trace.
 pub(super) struct Reader<'a, T: Trace = ()> {
     bytes: &'a [u8],
+    /// The same bytes, if their buffer may be shared.
+    shared: Option<&'a Bytes>,
     at: usize,
     trace: T,
 }
 
 impl<'a, T: Trace> Reader<'a, T> {
     pub(super) const fn new(bytes: &'a [u8], trace: T) -> Reader<'a, T> {
-        Reader { bytes, at: 0, trace }
+        Reader { bytes, shared: None, at: 0, trace }
+    }
+
+    pub(super) fn of_shared(bytes: &'a Bytes, trace: T) -> Reader<'a, T> {
+        Reader { shared: Some(bytes), ..Reader::new(bytes, trace) }
     }
 
     /// Offset from the start in bytes.
@@ -83,6 +92,14 @@ impl<'a, T: Trace> Reader<'a, T> {
 
     pub(super) fn bytes(&mut self, name: &'static str, count: usize) -> Result<&'a [u8], PayloadError> {
         self.bytes_as(name, count, hex)
+    }
+
+    /// Reads bytes that the decoded value owns. They share the buffer of the payload if that is
+    /// allowed and they are most of it; otherwise they are copied.
+    pub(super) fn content(&mut self, name: &'static str, count: usize) -> Result<Bytes, PayloadError> {
+        let content = self.bytes(name, count)?;
+        let shared = self.shared.filter(|whole| is_most_of(content.len(), whole.len()));
+        Ok(shared.map_or_else(|| Bytes::copy_from_slice(content), |whole| whole.slice_ref(content)))
     }
 
     pub(super) fn array<const N: usize>(&mut self, name: &'static str) -> Result<[u8; N], PayloadError> {

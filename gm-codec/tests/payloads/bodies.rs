@@ -20,7 +20,7 @@ pub(crate) fn name() -> impl Strategy<Value = GroupName> {
 
 fn application() -> impl Strategy<Value = Body> {
     ("[a-zé]{1,9}", vec(any::<u8>(), 0..40))
-        .prop_map(|(name, bytes)| Body::Application(ApplicationPayload { name, bytes }))
+        .prop_map(|(name, bytes)| Body::Application(ApplicationPayload { name, bytes: bytes.into() }))
 }
 
 fn peer_exchange() -> impl Strategy<Value = Body> {
@@ -87,7 +87,12 @@ fn nack() -> impl Strategy<Value = Body> {
 fn retransmission() -> impl Strategy<Value = Body> {
     (node(), any::<[u8; 8]>(), number(), vec(any::<u8>(), 0..30)).prop_map(
         |(node, epoch, number, payload)| {
-            Body::Retransmission(Retransmission { node, epoch, multicast_sequence: number, payload })
+            Body::Retransmission(Retransmission {
+                node,
+                epoch,
+                multicast_sequence: number,
+                payload: payload.into(),
+            })
         },
     )
 }

@@ -118,7 +118,7 @@ fn of_groups() -> Vec<(&'static str, Payload)> {
         MemberUpdate::Eviction(Eviction { member: v4(2), least: version(least), greatest: version(greatest) })
     };
     let application = |name: &str, bytes: &[u8]| {
-        Body::Application(ApplicationPayload { name: name.to_owned(), bytes: bytes.to_vec() })
+        Body::Application(ApplicationPayload { name: name.to_owned(), bytes: bytes.to_vec().into() })
     };
     vec![
         ("a group without parts, direct", direct(group(Vec::new()))),
@@ -173,7 +173,7 @@ fn of_multicast() -> Vec<(&'static str, Payload)> {
             node: v4(3),
             epoch: EPOCH,
             multicast_sequence: number,
-            payload: payload.to_vec(),
+            payload: payload.to_vec().into(),
         }))
     };
     vec![

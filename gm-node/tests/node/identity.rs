@@ -60,7 +60,7 @@ impl SingleNode {
         let nonce = self.nonces.next_nonce().unwrap();
         self.codec.seal(&Channel::DatagramTo(id(1)), nonce, &payload, &mut frame).unwrap();
         let from = id(0).socket_addr();
-        self.cluster.inject(NodeIndex(0), Input::Datagram { from, via: Via::Unicast, bytes: frame });
+        self.cluster.inject(NodeIndex(0), Input::Datagram { from, via: Via::Unicast, bytes: frame.into() });
         self.cluster.run_for(millis(100));
     }
 

@@ -39,7 +39,7 @@ impl Handler for SimInbox {
 
     fn handle(&mut self, _: Time, received: Received<'_>) -> HandlerOutcome<DeliveredMessage> {
         let bytes = match received.body {
-            Body::Application(application) => application.bytes.as_slice(),
+            Body::Application(application) => &application.bytes[..],
             _ => &[],
         };
         let number = bytes.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
@@ -60,7 +60,7 @@ impl Handler for SimInbox {
 pub fn body(number: u64, length: usize) -> Body {
     let mut bytes = number.to_be_bytes().to_vec();
     bytes.resize(length.max(8), 0x6d);
-    Body::Application(ApplicationPayload { name: "sim".into(), bytes })
+    Body::Application(ApplicationPayload { name: "sim".into(), bytes: bytes.into() })
 }
 
 /// A body that begins with this number, of incompressible bytes.
@@ -72,7 +72,7 @@ pub fn incompressible_body(number: u64, length: usize) -> Body {
         bytes.extend_from_slice(&rng.next_u64().to_le_bytes());
     }
     bytes.truncate(length.max(8));
-    Body::Application(ApplicationPayload { name: "sim".into(), bytes })
+    Body::Application(ApplicationPayload { name: "sim".into(), bytes: bytes.into() })
 }
 
 /// Hash of a content, as in [`DeliveredMessage`].

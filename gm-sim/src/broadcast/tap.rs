@@ -7,8 +7,8 @@ use std::fmt;
 use gm_broadcast::{ConnectionId, Input, Machine};
 use gm_clock::NetId;
 use gm_codec::{
-    Body, BroadcastHeader, BroadcastId, Channel, FrameCodec, FrameSplitter, Handshake, Opened, Origin,
-    Payload, Stream,
+    Body, BroadcastHeader, BroadcastId, Channel, FrameCodec, FrameSplitter, Handshake, OpenedFrame, Origin,
+    Payload, ReceivedChunk, ReceivedFrame, Stream,
 };
 
 use crate::node::NodeIndex;
@@ -76,14 +76,13 @@ pub(super) struct TappedEnd {
 pub struct FrameTap {
     codec: FrameCodec,
     ends: BTreeMap<(NodeIndex, ConnectionId), TappedEnd>,
-    scratch: Vec<u8>,
 }
 
 impl FrameTap {
     /// A tap with the key of this codec, in a world without connections.
     #[must_use]
     pub const fn new(codec: FrameCodec) -> FrameTap {
-        FrameTap { codec, ends: BTreeMap::new(), scratch: Vec::new() }
+        FrameTap { codec, ends: BTreeMap::new() }
     }
 
     /// Records the handshakes that a node receives, and discards its connections that end. Must be
@@ -126,8 +125,7 @@ impl FrameTap {
             Some((_, id)) => (TrafficKind::Datagram, Channel::DatagramTo(id)),
             None => (TrafficKind::Multicast, Channel::Datagram),
         };
-        let mut frame = bytes.to_vec();
-        let opened = self.codec.open(&channel, &mut frame, &mut self.scratch).ok()?;
+        let opened = self.codec.open_received(&channel, ReceivedFrame::from(bytes.to_vec())).ok()?;
         let (epoch, payload) = decode(&self.codec, &opened)?;
         Some(TappedFrame { from, to: to.map(|(to, _)| to), flow, epoch, payload })
     }
@@ -154,9 +152,9 @@ impl FrameTap {
             end.decoder = stream.map(|stream| (stream, FrameSplitter::new(self.codec.limits())));
         }
         let (stream, splitter) = end.decoder.as_mut()?;
-        let (mut rest, mut frames) = (bytes, Vec::new());
+        let (mut rest, mut frames) = (ReceivedChunk::from(bytes), Vec::new());
         while let Some(frame) = splitter.read(&mut rest).ok()? {
-            let opened = stream.open(&self.codec, frame, &mut self.scratch).ok()?;
+            let opened = stream.open(&self.codec, frame).ok()?;
             let (epoch, payload) = decode(&self.codec, &opened)?;
             frames.push(TappedFrame { from, to, flow: TrafficKind::Stream, epoch, payload });
         }
@@ -164,9 +162,9 @@ impl FrameTap {
     }
 }
 
-fn decode(codec: &FrameCodec, opened: &Opened<'_>) -> Option<(Option<[u8; 8]>, Payload)> {
+fn decode(codec: &FrameCodec, opened: &OpenedFrame) -> Option<(Option<[u8; 8]>, Payload)> {
     let epoch = opened.seal.map(|seal| seal.epoch.bytes());
-    Some((epoch, Payload::decode(opened.payload, codec.limits()).ok()?))
+    Some((epoch, opened.decode(codec.limits()).ok()?))
 }
 
 impl fmt::Debug for FrameTap {

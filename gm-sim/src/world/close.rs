@@ -31,7 +31,7 @@ impl<M: Machine> World<M> {
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
         let (node, link, state) = (end.node, end.link, end.state);
-        let lost = end.send_buffer.iter().map(Vec::len).sum::<usize>()
+        let lost = end.send_buffer.iter().map(bytes::Bytes::len).sum::<usize>()
             + end.blocked.iter().map(Segment::payload_length).sum::<usize>()
             + end.receive_buffer.len();
         (end.state, end.closing) = (EndState::Closed, false);

@@ -131,7 +131,7 @@ impl<M: Machine> World<M> {
         let [a, b, c, d, e, f] = self.outsider.rng.bytes::<6>();
         let from = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), u16::from_le_bytes([e, f]));
         let bytes = self.outsider.noise(length);
-        self.inject_datagram(to, Packet { from, via: Via::Unicast, bytes }, class);
+        self.inject_datagram(to, Packet { from, via: Via::Unicast, bytes: bytes.into() }, class);
     }
 
     /// Sends a datagram of the outsider. Faults of paths do not affect it.
@@ -153,7 +153,7 @@ impl<M: Machine> World<M> {
         let mut dialler = ConnEnd::new(NodeIndex::OUTSIDER, 0, ConnectionId::dialled(0), EndState::Closed);
         dialler.closing = true;
         if !bytes.is_empty() {
-            dialler.send_buffer.push_back(bytes);
+            dialler.send_buffer.push_back(bytes.into());
         }
         let key =
             self.conns.add([dialler, ConnEnd::new(to, 0, ConnectionId::accepted(0), EndState::Accepted)]);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use gm_broadcast::{Input, Machine};
 
 use super::{ScheduledEvent, World};
@@ -26,7 +27,7 @@ impl<M: Machine> World<M> {
     }
 
     /// Passes bytes to the program, and acknowledges them.
-    pub(super) fn read(&mut self, key: ConnKey, here: u8, bytes: Vec<u8>) {
+    pub(super) fn read(&mut self, key: ConnKey, here: u8, bytes: Bytes) {
         let Some(conn) = self.conns.get(key) else { return };
         let (from, end) = (conn[other_side(here) as usize].node, &conn[here as usize]);
         let (node, link, length) = (end.node, end.link, bytes.len());
@@ -36,11 +37,7 @@ impl<M: Machine> World<M> {
             if !open {
                 break;
             }
-            let after = rest.split_off(piece);
-            self.deliver_input(
-                node,
-                Input::ConnectionBytes { link, bytes: std::mem::replace(&mut rest, after) },
-            );
+            self.deliver_input(node, Input::ConnectionBytes { link, bytes: rest.split_to(piece) });
         }
         self.stream_lost(node, rest.len());
         self.transmit(key, here, Segment::Ack(length));
@@ -92,7 +89,7 @@ impl<M: Machine> World<M> {
         let limit = usize::try_from((rate / READS_PER_SECOND).max(1))
             .unwrap_or(usize::MAX)
             .min(end.receive_buffer.len());
-        let bytes: Vec<u8> = end.receive_buffer.drain(..limit).collect();
+        let bytes: Bytes = end.receive_buffer.drain(..limit).collect();
         end.reading = !end.receive_buffer.is_empty();
         let (reading, last) = (end.reading, end.fin_received);
         if reading {

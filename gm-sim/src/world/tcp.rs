@@ -1,5 +1,6 @@
 //! Bytes of connections: sent within a window, received by the other end's kernel.
 
+use bytes::Bytes;
 use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 
 use super::{ScheduledEvent, World};
@@ -8,7 +9,7 @@ use crate::node::NodeIndex;
 use crate::observation::{Observation, TrafficKind};
 
 impl<M: Machine> World<M> {
-    pub(super) fn send_bytes(&mut self, node: NodeIndex, link: ConnectionId, bytes: Vec<u8>) {
+    pub(super) fn send_bytes(&mut self, node: NodeIndex, link: ConnectionId, bytes: Bytes) {
         let known = self.nodes[node.index()].conns.get(&link).copied();
         let to = known
             .and_then(|(key, side)| self.conns.get(key).map(|conn| conn[other_side(side) as usize].node));
@@ -112,7 +113,7 @@ impl<M: Machine> World<M> {
     }
 
     /// Handles bytes that reached a host.
-    pub(super) fn receive_data(&mut self, key: ConnKey, here: u8, bytes: Vec<u8>) {
+    pub(super) fn receive_data(&mut self, key: ConnKey, here: u8, bytes: Bytes) {
         let Some(conn) = self.conns.get(key) else {
             self.stream_lost(NodeIndex::OUTSIDER, bytes.len());
             return;

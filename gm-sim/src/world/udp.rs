@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use bytes::{Bytes, BytesMut};
 use gm_broadcast::{LatencyClass, Machine, Time, Via};
 use gm_clock::NetId;
 
@@ -18,7 +19,7 @@ use crate::observation::{Observation, TrafficKind};
 pub(super) struct Packet {
     pub(super) from: SocketAddr,
     pub(super) via: Via,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
 }
 
 impl Packet {
@@ -57,7 +58,7 @@ impl<M: Machine> World<M> {
 
     /// Multicasts to all other nodes of the island, and to the node itself if multicasts are looped
     /// back: one send, one arrival for each.
-    pub(super) fn multicast(&mut self, node: NodeIndex, bytes: Vec<u8>) {
+    pub(super) fn multicast(&mut self, node: NodeIndex, bytes: Bytes) {
         let location = self.nodes[node.index()].location;
         let path = self.network.island;
         let begin = schedule_send(&mut self.nodes[node.index()].busy_until, self.now, &path, bytes.len());
@@ -83,7 +84,7 @@ impl<M: Machine> World<M> {
     }
 
     /// Sends to one node.
-    pub(super) fn datagram(&mut self, node: NodeIndex, to: NetId, bytes: Vec<u8>) {
+    pub(super) fn datagram(&mut self, node: NodeIndex, to: NetId, bytes: Bytes) {
         let from = self.nodes[node.index()].location;
         let to = self.find(to);
         let class =
@@ -197,7 +198,10 @@ impl<M: Machine> World<M> {
         let bits = packet.bytes.len() * 8;
         if bits > 0 && self.happens_ppm(rates.flip) {
             let bit = self.udp_rng.index(bits);
-            Rc::make_mut(packet).bytes[bit / 8] ^= 1 << (bit % 8);
+            let packet = Rc::make_mut(packet);
+            let mut bytes = BytesMut::from(std::mem::take(&mut packet.bytes));
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            packet.bytes = bytes.freeze();
             self.fault_happened(to, FaultClass::BitFlip);
         }
     }

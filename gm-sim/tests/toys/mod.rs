@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use gm_broadcast::{ConnectionId, Input, Machine, Output, Outputs, Rng, Time};
 use gm_clock::NetId;
 pub(crate) use gm_sim::layout::id;
@@ -171,7 +172,7 @@ impl Chatter {
 
     fn talk(&mut self) {
         let length = 700 + self.rng.index(300);
-        let bytes = vec![7; length];
+        let bytes = Bytes::from(vec![7; length]);
         let random_peer = self.random_peer();
         match self.rng.below(4) {
             0 => self.outputs.push(Output::Multicast(bytes)),

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use bytes::Bytes;
 use gm_clock::NetId;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +25,7 @@ const FAILED_EARLY: Duration = Duration::from_secs(10);
 
 /// A connection, or a dial.
 pub(super) struct ConnectionTask {
-    pub(super) outgoing: mpsc::UnboundedSender<Vec<u8>>,
+    pub(super) outgoing: mpsc::UnboundedSender<Bytes>,
     /// Dropped to close the connection.
     _ordered: oneshot::Sender<()>,
     pub(super) task: AbortHandle,

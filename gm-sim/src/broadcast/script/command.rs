@@ -152,8 +152,10 @@ impl ScriptWorld {
                 Some(RequestedAcks { within: duration(within)?, durable: false })
             }
         };
-        let body =
-            Body::Application(ApplicationPayload { name: "sim".into(), bytes: text.as_bytes().to_vec() });
+        let body = Body::Application(ApplicationPayload {
+            name: "sim".into(),
+            bytes: text.as_bytes().to_vec().into(),
+        });
         let broadcasting = BroadcastRequest { acks, ..BroadcastRequest::new(body) };
         self.world.command(node, BroadcastCommand::Broadcast(broadcasting));
         Ok(())
