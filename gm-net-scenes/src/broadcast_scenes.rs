@@ -17,7 +17,7 @@ use crate::waiting::{DEFAULT_TIMEOUT, wait_for};
 type BroadcastCluster = namespaces::Cluster<ChatProcess>;
 type Scene = fn(&mut BroadcastCluster) -> Result<()>;
 
-/// The scenes by name, in the order in which they run.
+/// The scenes by name, with what each needs of the machine.
 pub(crate) const SCENES: &[(&str, Load, Scene)] = &[
     ("one multicast serves an island", Shared, islands::one_multicast),
     ("two islands learn each other", Shared, islands::two_islands),

@@ -13,7 +13,7 @@ mod storage;
 use anyhow::Result;
 
 use crate::clusters::DaemonCluster;
-use crate::runner::Load::{self, Alone, Shared};
+use crate::runner::Load::{self, Alone, Long, Shared};
 
 type Scene = fn(&mut DaemonCluster, &Settings) -> Result<()>;
 
@@ -24,7 +24,7 @@ pub(crate) struct Settings {
     pub(crate) kills: u32,
 }
 
-/// The scenes by name, in the order in which they run.
+/// The scenes by name, with what each needs of the machine.
 pub(crate) const SCENES: &[(&str, Load, Scene)] = &[
     ("readme", Shared, |cluster, _| readme::three_hosts(cluster, true)),
     ("readme-no-multicast", Shared, |cluster, _| readme::three_hosts(cluster, false)),
@@ -32,7 +32,7 @@ pub(crate) const SCENES: &[(&str, Load, Scene)] = &[
     ("loss", Shared, |cluster, _| islands::loss(cluster)),
     ("split-heal", Shared, |cluster, _| islands::split(cluster)),
     ("kill-restart", Shared, |cluster, _| restarts::kill_restart(cluster)),
-    ("writer-kills", Shared, |cluster, settings| random_kills::writer(cluster, settings.kills)),
+    ("writer-kills", Long, |cluster, settings| random_kills::writer(cluster, settings.kills)),
     ("restart-storm", Shared, |cluster, _| restarts::storm(cluster)),
     ("address-change", Shared, |cluster, _| restarts::address(cluster)),
     ("address-gone", Shared, |cluster, _| restarts::address_gone(cluster)),
@@ -41,9 +41,9 @@ pub(crate) const SCENES: &[(&str, Load, Scene)] = &[
     ("ipv6", Shared, |cluster, _| islands::ipv6(cluster)),
     ("udp-blocked", Shared, |cluster, _| paths::udp_blocked(cluster)),
     ("mixed-families", Shared, |cluster, _| paths::mixed_families(cluster)),
-    ("swallows-large", Shared, |cluster, _| paths::swallows_large(cluster)),
+    ("swallows-large", Long, |cluster, _| paths::swallows_large(cluster)),
     ("misconfigured", Shared, |cluster, _| paths::misconfigured(cluster)),
-    ("unreachable-address", Shared, |cluster, _| paths::unreachable_address(cluster)),
+    ("unreachable-address", Long, |cluster, _| paths::unreachable_address(cluster)),
     ("fifty", Alone, |cluster, _| scale::fifty(cluster)),
     ("disk-full", Shared, |cluster, _| storage::full(cluster)),
 ];

@@ -3,8 +3,8 @@
 //!
 //! This file has the flags, checks what the system must have, builds the programs, and runs the
 //! scenes, several at once (`runner`). `broadcast_scenes` tests the broadcast alone,
-//! `daemon_scenes` daemons and the command line. The last line of the output has the counts, which `cargo xtask ci`
-//! reads.
+//! `daemon_scenes` daemons and the command line. The last line of the output has the counts, which
+//! `cargo xtask ci` reads.
 
 #![allow(clippy::print_stdout, reason = "a command line tool prints to standard output")]
 

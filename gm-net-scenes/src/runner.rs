@@ -10,6 +10,8 @@ use crate::scene_counts::SceneCounts;
 /// The share of the machine that a scene needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
+    /// It waits for timers, 20 seconds or more: it starts first.
+    Long,
     /// It mostly waits: others may run at the same time.
     Shared,
     /// It uses all processors, or has an expectation of a second or less.
@@ -29,17 +31,21 @@ pub(crate) struct QueuedScene<'a> {
     pub(crate) run: Box<dyn FnOnce() -> SceneResult + Send + 'a>,
 }
 
-/// Runs scenes that share the machine on this number of threads, in order, and then the others one
-/// by one. Passes each result to `report` as soon as its scene ends. Returns the sum of the counts.
+/// Runs scenes that share the machine on this number of threads, the long ones first, and then the
+/// others one by one. Passes each result to `report` as soon as its scene ends. Returns the sum of
+/// the counts.
 pub(crate) fn run_all<'a>(
     scenes: impl IntoIterator<Item = QueuedScene<'a>>,
     threads: usize,
     mut report: impl FnMut(&SceneResult),
 ) -> SceneCounts {
-    let (shared, alone): (VecDeque<_>, VecDeque<_>) =
-        scenes.into_iter().partition(|scene| scene.load == Load::Shared);
+    let (alone, shared): (VecDeque<_>, Vec<_>) =
+        scenes.into_iter().partition(|scene| scene.load == Load::Alone);
+    let (mut first, rest): (VecDeque<_>, Vec<_>) =
+        shared.into_iter().partition(|scene| scene.load == Load::Long);
+    first.extend(rest);
     let mut sum = SceneCounts::default();
-    for (queue, threads) in [(shared, threads.max(1)), (alone, 1)] {
+    for (queue, threads) in [(first, threads.max(1)), (alone, 1)] {
         run_queue(&Mutex::new(queue), threads, &mut |result| {
             report(&result);
             sum += result.counts;
@@ -106,6 +112,15 @@ mod tests {
         assert_eq!((sum.passed, sum.failed), (2, 2));
         texts.sort();
         assert_eq!(texts, ["Alone 0", "Alone 0", "Shared 0", "Shared 1"]);
+    }
+
+    #[test]
+    fn long_scenes_start_first() {
+        let names = [(Load::Alone, "alone"), (Load::Shared, "a"), (Load::Long, "long"), (Load::Shared, "b")];
+        let scenes = names.map(|(load, name)| QueuedScene { load, run: Box::new(move || passed(name)) });
+        let mut order = Vec::new();
+        run_all(scenes, 1, |result| order.push(result.text.clone()));
+        assert_eq!(order, ["long", "a", "b", "alone"]);
     }
 
     #[test]
