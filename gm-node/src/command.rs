@@ -167,6 +167,18 @@ pub struct CommittedWrite {
     pub wait: WaitReport,
 }
 
+/// An answer to a caller that is still due: the write is not stored, or waits for acks.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingAnswer {
+    /// Tag of the caller's command.
+    pub(crate) tag: u64,
+    pub(crate) wait: Wait,
+    /// Whether anything was written.
+    pub(crate) changed: bool,
+    /// Version of the record that contains the write.
+    pub(crate) version: Version,
+}
+
 /// Result of a wait. `acknowledged + refused + unreachable + unanswered` other members were asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WaitReport {

@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{BroadcastCommand, BroadcastRequest, Path};
+use gm_broadcast::{BroadcastCommand, BroadcastRequest, Path, Transport};
 use gm_clock::NetId;
 use gm_codec::Versions;
 use gm_data::{Eviction, GroupName};
 
-use super::context::Route;
-use super::persistence::PendingBatch;
 use crate::event::NodeEvent;
 use crate::store::Batch;
+
+/// A peer, and the transport to it.
+pub(super) type Route = (NetId, Transport);
 
 /// A request of a component, or a report to others.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub(super) enum Action {
     Broadcast { group: GroupName, request: BroadcastRequest, wait: Option<u64> },
     /// Emit an event to the owner.
     Emit(NodeEvent),
-    /// Hand a batch to the store.
-    Submit(Batch, PendingBatch),
+    /// Hand the batch of the write queue's drafts to the store.
+    SubmitDrafts(Batch),
     /// Commit the drafts of the write queue: the store has them, or nothing of them has to be
     /// stored.
     Commit,

@@ -18,8 +18,7 @@ use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::groups::{Groups, millis};
 
-/// A peer, and the transport to it.
-pub(super) type Route = (NetId, Transport);
+pub(super) use super::action::Route;
 
 /// The state that the components of a node share.
 pub(super) struct Context {

@@ -23,8 +23,8 @@ use super::dissemination::{OwnChange, answer_at_once};
 use super::messages::ask_for_own_record;
 use super::persistence::PendingBatch;
 use super::timers::NodeTimer;
-use super::writes::{CommittedDraft, PendingAnswer, probe_transport};
-use crate::command::NodeCommand;
+use super::writes::{CommittedDraft, probe_transport};
+use crate::command::{NodeCommand, PendingAnswer};
 use crate::event::NodeEvent;
 use crate::groups::Effect;
 use crate::store::{Store, StoreError};
@@ -289,7 +289,7 @@ impl<S: Store> NodeMachine<S> {
             Action::Command(command) => self.command_broadcaster(command),
             Action::Broadcast { group, request, wait } => self.broadcast(&group, request, wait),
             Action::Emit(event) => self.emit(event),
-            Action::Submit(batch, pending) => self.persistence.submit(cx.now, batch, pending),
+            Action::SubmitDrafts(batch) => self.persistence.submit(cx.now, batch, PendingBatch::Own),
             Action::Commit => self.commit_finished(),
             Action::ExcludeLoss => self.persistence.exclude_loss(),
             Action::WriteBack => self.persistence.schedule_write_back(cx, false),

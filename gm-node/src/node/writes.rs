@@ -19,7 +19,6 @@ use gm_data::{Eviction, ForgetError, GroupName, PeerCopy, Record, VersionDigest}
 use super::action::Action;
 use super::context::Context;
 use super::messages::ask_for_own_record;
-use super::persistence::PendingBatch;
 use super::timers::NodeTimer;
 use crate::command::{Forget, Wait, Write, WriteError};
 use crate::counter::NodeCounter;
@@ -29,7 +28,7 @@ use first_write_probe::FirstWriteProbes;
 use store_loss::SuspectedLoss;
 
 pub(super) use commit::CommittedDraft;
-pub(super) use draft::{Draft, Drafts, PendingAnswer};
+pub(super) use draft::{Draft, Drafts};
 pub(super) use first_write_probe::probe_transport;
 
 /// A queued write.
@@ -284,7 +283,7 @@ impl WriteQueue {
         if batch.is_empty() {
             return cx.act(Action::Commit);
         }
-        cx.act(Action::Submit(batch, PendingBatch::Own));
+        cx.act(Action::SubmitDrafts(batch));
         self.tick_after_store = cx.timers.cancel(&NodeTimer::WriteTick);
     }
 

@@ -12,8 +12,7 @@ use gm_broadcast::{AckPart, AckReport, Time};
 use gm_clock::NetId;
 use gm_data::{GroupName, KeyRange, Record};
 
-use crate::command::{AckCount, WaitOutcome, WaitReport};
-use crate::node::writes::PendingAnswer;
+use crate::command::{AckCount, PendingAnswer, WaitOutcome, WaitReport};
 
 /// Delay before members that did not answer are asked again; it doubles each time.
 pub(super) const RETRY: Duration = Duration::from_millis(200);

@@ -11,12 +11,11 @@ use gm_data::{GroupName, Record, Replica};
 
 use super::broadcasts::{Broadcasts, GroupBroadcast};
 use super::waiter::{GroupFacts, Subject, WaitKind, Waiter};
-use crate::command::{CommittedWrite, WaitOutcome};
+use crate::command::{CommittedWrite, PendingAnswer, WaitOutcome};
 use crate::groups::MAX_INDEXED;
 use crate::node::action::Action;
 use crate::node::context::Context;
 use crate::node::timers::NodeTimer;
-use crate::node::writes::PendingAnswer;
 
 /// The waits of a node.
 #[derive(Debug, Default)]

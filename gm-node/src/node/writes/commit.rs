@@ -2,7 +2,8 @@
 
 use gm_data::{Eviction, GroupName, GroupState, Record};
 
-use super::draft::{Draft, PendingAnswer};
+use super::draft::Draft;
+use crate::command::PendingAnswer;
 use crate::node::context::Context;
 
 /// The changes of a commit, for those that follow up on it.

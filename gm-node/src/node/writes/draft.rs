@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use gm_clock::NetId;
-use gm_data::{ChangeError, Eviction, GroupName, OwnRecordOutcome, Record, Replica, Version, WriteContext};
+use gm_data::{ChangeError, Eviction, GroupName, OwnRecordOutcome, Record, Replica, WriteContext};
 
-use crate::command::{Wait, Write, WriteError, WriteKind};
+use crate::command::{PendingAnswer, Wait, Write, WriteError, WriteKind};
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::node::context::Context;
@@ -28,15 +28,6 @@ pub(in crate::node) struct Draft {
     pub(in crate::node) answers: Vec<PendingAnswer>,
     /// Other members that are forgotten in this draft.
     pub(in crate::node) forgotten: Vec<(NetId, PendingAnswer)>,
-}
-
-/// An answer to a caller, once the draft is stored.
-#[derive(Clone, Debug)]
-pub(in crate::node) struct PendingAnswer {
-    pub(in crate::node) tag: u64,
-    pub(in crate::node) wait: Wait,
-    pub(in crate::node) changed: bool,
-    pub(in crate::node) version: Version,
 }
 
 impl Draft {

@@ -18,7 +18,7 @@ fn tick(writes: &mut WriteQueue, cx: &mut Context) -> Option<usize> {
     writes.probe_first_writes(cx);
     writes.draft_queued(cx);
     cx.take_actions().into_iter().find_map(|action| match action {
-        Action::Submit(batch, PendingBatch::Own) => Some(batch.records.len()),
+        Action::SubmitDrafts(batch) => Some(batch.records.len()),
         _ => None,
     })
 }
