@@ -39,11 +39,15 @@ pub(crate) fn run_all<'a>(
     threads: usize,
     mut report: impl FnMut(&SceneResult),
 ) -> SceneCounts {
-    let (alone, shared): (VecDeque<_>, Vec<_>) =
-        scenes.into_iter().partition(|scene| scene.load == Load::Alone);
-    let (mut first, rest): (VecDeque<_>, Vec<_>) =
-        shared.into_iter().partition(|scene| scene.load == Load::Long);
-    first.extend(rest);
+    let (mut first, mut rest, mut alone) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+    for scene in scenes {
+        match scene.load {
+            Load::Long => first.push_back(scene),
+            Load::Shared => rest.push_back(scene),
+            Load::Alone => alone.push_back(scene),
+        }
+    }
+    first.append(&mut rest);
     let mut sum = SceneCounts::default();
     for (queue, threads) in [(first, threads.max(1)), (alone, 1)] {
         run_queue(&Mutex::new(queue), threads, &mut |result| {
