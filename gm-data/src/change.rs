@@ -8,7 +8,6 @@ use thiserror::Error;
 
 use crate::item::DEFAULT_PRIORITY;
 use crate::packed_item::{ItemContent, range_key};
-use crate::planted_bugs::{Bug, planted};
 use crate::{Item, KeyRange, Op, Record};
 
 /// A change of a member to its own record. A batch of changes is one write: other nodes see all
@@ -148,8 +147,7 @@ impl BatchPlanner<'_> {
             contents.insert(range, content);
         }
         let was_member = self.record.is_some_and(Record::is_member);
-        let kept_last = last_unserved
-            .filter(|_| was_member && self.live_after(&contents) == 0 && !planted(Bug::LastItemLeaves));
+        let kept_last = last_unserved.filter(|_| was_member && self.live_after(&contents) == 0);
         if let Some(range) = kept_last {
             contents.insert(range, INTEREST);
         }

@@ -7,7 +7,6 @@ use gm_clock::NetId;
 
 use crate::group_state::RecordEntry;
 use crate::packed_item::PackedItem;
-use crate::planted_bugs::{Bug, planted};
 use crate::tree::{Entry as _, Tree};
 use crate::{GroupState, Item, Record};
 
@@ -138,22 +137,20 @@ fn record_events(
         packed.filter(|packed| packed.is_live()).map(|packed| packed.item(member))
     };
     let (mut last, mut reached) = (cursor, None);
-    if old.is_some() || !planted(Bug::NewcomerWithoutRanges) {
-        walk_item_changes(old, new, cursor, |key, old, new| {
-            if Some(key) == cursor {
-                return ControlFlow::Continue(());
-            }
-            // `Joined` is emitted together with the first range, so there is always an item to
-            // continue from.
-            if events.len() >= limit && last.is_some() {
-                reached = Some(last);
-                return ControlFlow::Break(());
-            }
-            events.extend(item_event(item(old), item(new)));
-            last = Some(key);
-            ControlFlow::Continue(())
-        });
-    }
+    walk_item_changes(old, new, cursor, |key, old, new| {
+        if Some(key) == cursor {
+            return ControlFlow::Continue(());
+        }
+        // `Joined` is emitted together with the first range, so there is always an item to
+        // continue from.
+        if events.len() >= limit && last.is_some() {
+            reached = Some(last);
+            return ControlFlow::Break(());
+        }
+        events.extend(item_event(item(old), item(new)));
+        last = Some(key);
+        ControlFlow::Continue(())
+    });
     if was && !is && reached.is_none() {
         events.push(GroupEvent::Left(member));
     }

@@ -15,9 +15,8 @@ use thiserror::Error;
 use crate::buckets::Buckets;
 use crate::event::each_item_change;
 use crate::index::{Index, MemberNumber};
-use crate::planted_bugs::{Bug, planted};
-use crate::tree::{Entry as _, Tree};
-use crate::{ApplyOutcome, GroupName, Increment, Record, Version, VersionDigest, hash};
+use crate::tree::Tree;
+use crate::{ApplyOutcome, GroupName, Increment, Record, VersionDigest, hash};
 
 pub(crate) use record_entry::{RecordEdit, RecordEntry};
 
@@ -194,15 +193,6 @@ impl GroupState {
     /// not, why.
     pub fn apply(&mut self, increment: &Increment) -> ApplyOutcome {
         let member = increment.member();
-        if planted(Bug::IncrementMerged) {
-            let VersionDigest { version, .. } = increment.version_digest();
-            let items = increment.items();
-            let whole = Record::from_parts(member, version, increment.predecessor(), 0, items);
-            return whole.map_or(ApplyOutcome::DoesNotFit, |whole| {
-                self.merge_record(Arc::new(whole));
-                ApplyOutcome::Applied
-            });
-        }
         let Some(record) = self.record(member) else { return ApplyOutcome::DoesNotFit };
         let news = match record.new_items(increment) {
             Ok(news) => news,
@@ -228,12 +218,9 @@ impl GroupState {
 
     /// Takes over the record if it is greater than the local one.
     fn merge_record(&mut self, record: Arc<Record>) {
-        match self.record(record.member()) {
-            Some(mine) if !supersedes(record.version_digest(), mine.version_digest()) => {}
-            mine => {
-                let planted_record = planted_merge(mine, &record);
-                self.put_record(planted_record.map_or(record, Arc::new));
-            }
+        let mine = self.record(record.member());
+        if mine.is_none_or(|mine| supersedes(record.version_digest(), mine.version_digest())) {
+            self.put_record(record);
         }
     }
 
@@ -287,11 +274,8 @@ impl GroupState {
         let (share, live) = (record.record_hash(seed), record.live_count);
         let result = change(record, &mut edit);
         let (new_share, new_live) = (record.record_hash(seed), record.live_count);
-        if !planted(Bug::FingerprintStale) {
-            self.fingerprint = self.fingerprint.wrapping_sub(share).wrapping_add(new_share);
-        }
-        if let Some(buckets) = buckets.filter(|_| new_share != share && !planted(Bug::BucketsMissIncrements))
-        {
+        self.fingerprint = self.fingerprint.wrapping_sub(share).wrapping_add(new_share);
+        if let Some(buckets) = buckets.filter(|_| new_share != share) {
             buckets.set((hash::hash_position_of(seed), member), Some(share), new_share);
         }
         self.live_items = self.live_items - live + new_live;
@@ -359,29 +343,5 @@ const SMALL_DELTA: usize = 16;
 
 /// Whether `theirs` wins over `mine`: the greater (incarnation, forgotten, clock, digest) does.
 fn supersedes(theirs: VersionDigest, mine: VersionDigest) -> bool {
-    let blind = |digest: VersionDigest| Version { forgotten: false, ..digest.version };
-    if planted(Bug::ForgetAsFilter) {
-        return blind(theirs) > blind(mine);
-    }
-    if planted(Bug::DigestNotCompared) {
-        return theirs.version > mine.version;
-    }
     theirs > mine
-}
-
-/// The record that a planted bug stores instead of the winning one.
-fn planted_merge(mine: Option<&Record>, theirs: &Record) -> Option<Record> {
-    if planted(Bug::FloorNotCarried) {
-        let mut record = theirs.clone();
-        record.floor = mine.map_or(0, Record::floor);
-        return Some(record);
-    }
-    let mine = mine.filter(|_| planted(Bug::ItemsMerged))?;
-    let (seed, mut record) = (hash::member_hash(theirs.member()), theirs.clone());
-    for packed in mine.items.iter() {
-        if theirs.items.get(packed.key()).is_none_or(|own| own.stamp() < packed.stamp()) {
-            record.put(seed, *packed);
-        }
-    }
-    Some(record)
 }

@@ -44,7 +44,6 @@ use core::net::IpAddr;
 use gm_clock::NetId;
 
 use crate::packed_item::PackedItem;
-use crate::planted_bugs::{Bug, planted};
 use crate::{GroupName, Version};
 
 const fn mix(mut x: u64) -> u64 {
@@ -117,7 +116,6 @@ pub(crate) fn group_hash(name: &GroupName, fingerprint: u128) -> u128 {
 /// Ravishankar 1998). Among members of equal priority, the one with the greatest weight is
 /// preferred. Equal in all implementations: `hash.rs` specifies it.
 pub fn rendezvous_weight(key: u32, of: NetId) -> u64 {
-    let key = if planted(Bug::OwnersAlikeForAllKeys) { 0 } else { key };
     step(step(7, member_hash(of)), u64::from(key))
 }
 

@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 use gm_clock::{Incarnation, NetId};
 
 use crate::packed_item::PackedItem;
-use crate::planted_bugs::{Bug, planted};
 use crate::record::{check_predecessor, pack_items};
 use crate::tree::Entry as _;
 use crate::{Predecessor, Record, RecordError, StampedItem, Version, VersionDigest, hash};
@@ -150,7 +149,7 @@ impl Record {
         }
         let after = if increment.incarnation == mine.incarnation {
             // The span must begin at or before the local clock.
-            (increment.since <= mine.clock || planted(Bug::IncrementOverGap)).then_some(mine.clock)
+            (increment.since <= mine.clock).then_some(mine.clock)
         } else {
             let predecessor =
                 increment.predecessor.filter(|predecessor| predecessor.incarnation == mine.incarnation);
@@ -190,8 +189,7 @@ impl Record {
         for new in fresh {
             take(self.items.insert(new), new);
         }
-        let unchecked = planted(Bug::IncrementUnverified) || planted(Bug::IncrementOverGap);
-        if digest != increment.digest && !unchecked {
+        if digest != increment.digest {
             for (old, new) in replaced.into_iter().rev() {
                 match old {
                     Some(old) => drop(self.items.insert(old)),

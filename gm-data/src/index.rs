@@ -13,7 +13,6 @@ mod sweep;
 use gm_clock::NetId;
 
 use crate::packed_item::{ItemContent, PackedItem};
-use crate::planted_bugs::{Bug, planted};
 use crate::tree::{Entry, Tree};
 use crate::{KeyRange, Op};
 
@@ -112,7 +111,7 @@ impl Index {
     pub(crate) fn replace(&mut self, number: MemberNumber, old: Option<PackedItem>, new: Option<PackedItem>) {
         // The op determines the tree of an item. Within one tree the new span replaces the old one.
         let moves = old.map(PackedItem::op) != new.map(PackedItem::op);
-        if let Some(old) = old.filter(|_| moves && !planted(Bug::IndexKeepsRemoved)) {
+        if let Some(old) = old.filter(|_| moves) {
             let key = Span::of(number, old.range(), old.content()).key();
             match old.op() {
                 Op::Add => drop(self.served.remove(key)),

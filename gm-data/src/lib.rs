@@ -63,8 +63,8 @@
 //! (transfer, purging, forgetting, dropping), `change.rs`, `replica.rs` and the files below it
 //! (writing, refuting), `query.rs`, `event.rs`, `view.rs` and `group_set.rs` (reading). The data
 //! structures are in `hash.rs` (specified for other implementations), `packed_item.rs`, `tree.rs`,
-//! `index.rs` and `buckets.rs`. The crate's tests are in `properties.rs`, with `planted_bugs.rs`.
-//! The feature `serde` (off by default) adds `serde_impls.rs`.
+//! `index.rs` and `buckets.rs`. The crate's tests are in `properties.rs`. The feature `serde`
+//! (off by default) adds `serde_impls.rs`.
 
 #![no_std]
 
@@ -86,7 +86,6 @@ mod item;
 mod maintenance;
 mod name;
 mod packed_item;
-mod planted_bugs;
 #[cfg(test)]
 mod properties;
 mod query;

@@ -8,7 +8,6 @@ use gm_clock::{CEILING, NetId};
 use thiserror::Error;
 
 use crate::packed_item::PackedItem;
-use crate::planted_bugs::{Bug, planted};
 use crate::tree::{Entry as _, Tree};
 use crate::{GroupState, Increment, Record, Version};
 
@@ -139,9 +138,7 @@ impl Record {
                 self.items.iter().filter(|packed| !is_dropped(packed)).copied().collect();
             self.items = Tree::from_sorted(&kept);
         }
-        if !planted(Bug::PurgeWithoutFloor) {
-            self.floor = self.floor.max(last);
-        }
+        self.floor = self.floor.max(last);
         count
     }
 }

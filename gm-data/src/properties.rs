@@ -1,6 +1,5 @@
 //! Property tests of the crate: on generated states, on generated histories against a slow
-//! reference model, and on named histories that break simpler rules. They also verify that each
-//! planted bug is found.
+//! reference model, and on named histories that break simpler rules.
 
 mod batches;
 mod buckets;
@@ -10,7 +9,6 @@ mod invariants;
 mod lookup;
 mod merge;
 mod model;
-mod planted_bugs;
 mod regressions;
 mod runner;
 mod tree;

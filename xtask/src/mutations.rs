@@ -65,7 +65,7 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     }
     if flags.list {
         for mutation in &chosen {
-            println!("{:<28} {}\n    {}", mutation.name, what_finds(&mutation.found_by), mutation.about);
+            println!("{:<28} {}\n    {}", mutation.name, mutation.found_by, mutation.about);
         }
         return Ok(TestCounts::default());
     }
@@ -73,12 +73,13 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     let (simulators, tests) = (tree.simulators(&chosen)?, tree.tests(&chosen)?);
     let programs = Programs { folder: tree.folder().to_owned(), simulators, tests };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let without = if flags.search { BTreeMap::new() } else { programs.baselines(&chosen, workers)? };
     let verdicts = in_parallel(&chosen, workers, |_, mutation| {
         let start = Instant::now();
         let verdict = if flags.search {
             search(&programs, mutation, flags.scenario.as_deref())
         } else {
-            find(&programs, mutation)
+            find(&programs, mutation, &without)
         };
         let verdict = verdict.unwrap_or_else(|error| Err(format!("{error:#}")));
         let (Ok(shown) | Err(shown)) = &verdict;
@@ -102,32 +103,23 @@ pub(crate) fn simulate(ws: &Workspace, name: &str, args: &[&String]) -> Result<u
     counting_program::exit_code(Command::new(program).args(args).env(ACTIVE, mutation.number.to_string()))
 }
 
-/// A line on the run or the test that finds a mutation.
-fn what_finds(found_by: &FoundBy) -> String {
-    match found_by {
-        FoundBy::Run { scenario, seed, checker, .. } => format!("{scenario}, seed {seed}: {checker}"),
-        FoundBy::Test { test, .. } => test.clone(),
-    }
-}
-
-/// Runs what must find a mutation, without and with it. The outer error is one of this tool.
-fn find(programs: &Programs, mutation: &Mutation) -> Result<Result<String, String>> {
-    let outcome = |number| programs.outcome(&mutation.found_by, number);
+/// Runs with a mutation what must find it. The outer error is one of this tool.
+fn find(
+    programs: &Programs,
+    mutation: &Mutation,
+    baselines: &BTreeMap<String, Outcome>,
+) -> Result<Result<String, String>> {
+    let without = baselines.get(&mutation.found_by.run()).context("the run without a mutation is missing")?;
+    let with = programs.outcome(&mutation.found_by, mutation.number)?;
     let expected = match &mutation.found_by {
         FoundBy::Run { checker, .. } => checker,
         FoundBy::Test { test, .. } => test,
     };
-    let verdict = judge(&outcome(0)?, &outcome(mutation.number)?, expected);
-    let row = what_finds(&mutation.found_by);
+    let verdict = judge(without, &with, expected);
+    let row = &mutation.found_by;
     Ok(match verdict {
-        Ok(()) => Ok(format!("found: {row}")),
-        Err(why) => {
-            let again = replay(mutation);
-            Err(format!(
-                "FAILED: {row}: {why}; to repeat it: {again}; to search a new row: cargo xtask mutations --search --only {}",
-                mutation.name
-            ))
-        }
+        Ok(()) => Ok(format!("found by {row}")),
+        Err(why) => Err(format!("FAILED, {row}: {why}; to repeat it: {}", replay(mutation))),
     })
 }
 
@@ -145,7 +137,7 @@ fn replay(mutation: &Mutation) -> String {
 /// The first seed of a scenario that finds a mutation and passes without it, as lines of the row.
 fn search(programs: &Programs, mutation: &Mutation, other: Option<&str>) -> Result<Result<String, String>> {
     let FoundBy::Run { simulator, scenario, .. } = &mutation.found_by else {
-        return find(programs, mutation);
+        return Ok(Err("a test finds it: there are no seeds to search".to_owned()));
     };
     let scenario = other.unwrap_or(scenario);
     for seed in 0..SEARCH_SEEDS {
@@ -165,6 +157,16 @@ fn search(programs: &Programs, mutation: &Mutation, other: Option<&str>) -> Resu
 }
 
 impl Programs {
+    /// The outcomes of the runs without any mutation, each once.
+    fn baselines(&self, mutations: &[&Mutation], workers: usize) -> Result<BTreeMap<String, Outcome>> {
+        let runs: BTreeMap<String, &FoundBy> =
+            mutations.iter().map(|mutation| (mutation.found_by.run(), &mutation.found_by)).collect();
+        let runs: Vec<(String, &FoundBy)> = runs.into_iter().collect();
+        let outcomes =
+            in_parallel(&runs, workers, |_, (run, what)| Ok((run.clone(), self.outcome(what, 0)?)));
+        outcomes.into_iter().collect()
+    }
+
     /// The outcome of a run with a mutation; 0 is none.
     fn outcome(&self, what: &FoundBy, mutation: u32) -> Result<Outcome> {
         match what {

@@ -8,7 +8,6 @@ use gm_clock::NetId;
 use crate::Record;
 use crate::index::{Index, MemberNumber};
 use crate::packed_item::PackedItem;
-use crate::planted_bugs::{Bug, planted};
 use crate::tree::Entry;
 
 /// A record in the tree of its group. The member is stored beside it, so that a search does not
@@ -31,9 +30,7 @@ impl RecordEdit<'_> {
     /// Reports that the item `new` of the record replaced `old`, an item of the same range, or was
     /// added.
     pub(crate) fn replaced(&mut self, old: Option<PackedItem>, new: PackedItem) {
-        if let Some(index) = &mut self.index
-            && !planted(Bug::IndexMissesIncrements)
-        {
+        if let Some(index) = &mut self.index {
             index.replace(self.number, old, Some(new));
         }
     }

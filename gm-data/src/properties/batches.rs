@@ -29,7 +29,7 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-pub(super) fn a_batch_is_written_whole_or_not_at_all(cases: Cases) -> Result<(), String> {
+fn a_batch_is_written_whole_or_not_at_all(cases: Cases) -> Result<(), String> {
     holds(cases, &vec(vec(change(), 0..5), 1..12), |batches| {
         let mut replica = Replica::new(id(0), group()).with_default_port(80);
         for batch in batches {

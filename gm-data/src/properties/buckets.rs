@@ -222,7 +222,7 @@ impl SmallGroup {
     }
 }
 
-pub(super) fn buckets_are_those_of_a_scan(cases: Cases) -> Result<(), String> {
+fn buckets_are_those_of_a_scan(cases: Cases) -> Result<(), String> {
     holds(cases, &operations(), |acts| {
         let me = "10.9.9.9:29999".parse().unwrap();
         let authors = (0..AUTHORS).map(|number| Replica::new(author(number), group())).collect();

@@ -244,13 +244,8 @@ fn explore(budget: Budget) -> Result<usize, String> {
 
 const NONE: Budget = Budget { claims: 0, writes: 0, forgets: 0, purges: 0, restarts: 0, expiries: 0 };
 
-/// The smallest of these worlds, with one claim.
-pub(super) fn a_claimed_member_comes_back() -> Result<(), String> {
-    explore(Budget { claims: 1, ..NONE }).map(drop)
-}
-
 /// A node that dropped an evicted record does not accept it again from a node that kept it.
-pub(super) fn evicted_versions_stay_away() -> Result<(), String> {
+fn evicted_versions_stay_away() -> Result<(), String> {
     for claim in claims() {
         let record = Record::from_parts(id(OWNER), claim, None, 0, []).unwrap();
         let state = GroupState::from_records(group(), [record]);

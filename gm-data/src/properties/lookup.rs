@@ -220,7 +220,7 @@ fn execute(replicas: &mut [Replica], act: &LookupOperation, millis: u64) {
     }
 }
 
-pub(super) fn the_index_answers_as_a_scan(cases: Cases) -> Result<(), String> {
+fn the_index_answers_as_a_scan(cases: Cases) -> Result<(), String> {
     holds(cases, &operations(), |acts| {
         let mut replicas: Vec<Replica> = (0..3).map(|node| Replica::new(id(node), group())).collect();
         let mut kept: Option<(View, Vec<Owner>)> = None;

@@ -33,7 +33,7 @@ fn ensure(holds: bool, law: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(format!("not {law}")) }
 }
 
-pub(super) fn merge_is_the_least_upper_bound(cases: Cases) -> Result<(), String> {
+fn merge_is_the_least_upper_bound(cases: Cases) -> Result<(), String> {
     holds(cases, &(group_state(), group_state(), group_state()), |(a, b, c)| {
         let ab = merged(a, b);
         ensure(merged(a, a) == *a, "idempotent")?;
@@ -56,7 +56,7 @@ pub(super) fn merge_is_the_least_upper_bound(cases: Cases) -> Result<(), String>
     })
 }
 
-pub(super) fn fingerprints_tell_states_apart(cases: Cases) -> Result<(), String> {
+fn fingerprints_tell_states_apart(cases: Cases) -> Result<(), String> {
     holds(cases, &(group_state(), group_state()), |(a, b)| {
         ensure((a.fingerprint() == b.fingerprint()) == (a == b), "equal fingerprints of equal states")?;
         let rebuilt = GroupState::from_records(a.name().clone(), a.records().cloned());
@@ -64,7 +64,7 @@ pub(super) fn fingerprints_tell_states_apart(cases: Cases) -> Result<(), String>
     })
 }
 
-pub(super) fn merge_reports_what_it_did(cases: Cases) -> Result<(), String> {
+fn merge_reports_what_it_did(cases: Cases) -> Result<(), String> {
     holds(cases, &(group_state(), group_state()), |(a, b)| {
         let mut merged = a.clone();
         let report = merged.merge(b).unwrap();
@@ -77,7 +77,7 @@ pub(super) fn merge_reports_what_it_did(cases: Cases) -> Result<(), String> {
     })
 }
 
-pub(super) fn records_that_differ_are_those(cases: Cases) -> Result<(), String> {
+fn records_that_differ_are_those(cases: Cases) -> Result<(), String> {
     holds(cases, &(group_state(), group_state()), |(a, b)| {
         let stamps = |state: &GroupState| state.version_digests().collect::<BTreeMap<_, _>>();
         let (old, new) = (stamps(a), stamps(b));
@@ -98,7 +98,7 @@ pub(super) fn records_that_differ_are_those(cases: Cases) -> Result<(), String> 
     })
 }
 
-pub(super) fn events_lead_from_one_state_to_the_other(cases: Cases) -> Result<(), String> {
+fn events_lead_from_one_state_to_the_other(cases: Cases) -> Result<(), String> {
     holds(cases, &(group_state(), group_state()), |(a, b)| {
         let items = |state: &GroupState| state.items().iter().map(|stamped| stamped.item).collect();
         let mut followed = items(a);

@@ -203,7 +203,7 @@ fn h10_a_forgotten_incarnation_does_not_return_in_part() -> Outcome {
 
 type History = (&'static str, fn() -> Outcome);
 
-pub(super) const HISTORIES: [History; 10] = [
+const HISTORIES: [History; 10] = [
     ("1: an increment joined like a state", h1_an_increment_is_not_a_state),
     ("2: a floor that stays at home", h2_the_floor_travels_with_the_record),
     ("3: a record split by stamps", h3_a_part_at_the_whole_clock_is_detected),

@@ -1,5 +1,5 @@
-//! Runs a check on generated values, always the same ones, and returns the smallest failing value.
-//! A test prints it; the test of the planted bugs only needs to know that there is one.
+//! Runs a check on generated values, always the same ones, and returns the smallest failing value,
+//! which a test prints.
 
 use std::fmt::Debug;
 use std::string::{String, ToString as _};

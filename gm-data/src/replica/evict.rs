@@ -7,7 +7,6 @@ use gm_clock::NetId;
 
 use super::{OwnRecordOutcome, Replica, WriteContext};
 use crate::eviction::Eviction;
-use crate::planted_bugs::{Bug, planted};
 use crate::{Record, Version, VersionDigest};
 
 impl Replica {
@@ -18,9 +17,7 @@ impl Replica {
         let me = self.me;
         let others: Vec<Eviction> =
             evictions.iter().filter(|eviction| eviction.member != me).copied().collect();
-        if !planted(Bug::EvictedReturns) {
-            self.evictions.remember(&others, millis);
-        }
+        self.evictions.remember(&others, millis);
         self.state_mut().evict(&others)
     }
 

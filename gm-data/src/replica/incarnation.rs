@@ -5,7 +5,6 @@ use gm_clock::Incarnation;
 
 use super::{Replica, WriteContext};
 use crate::eviction::{Eviction, HORIZON};
-use crate::planted_bugs::{Bug, planted};
 use crate::{Record, Version};
 
 /// A new incarnation.
@@ -23,16 +22,13 @@ impl Replica {
     /// from the wall clock, and the eviction covers all versions far above it.
     pub(super) fn new_incarnation(&self, context: WriteContext) -> NewIncarnation {
         let own = self.own_record().map_or(Incarnation::ORIGINAL, |own| own.version().incarnation);
-        if planted(Bug::NoNewIncarnation) && self.own_record().is_some() {
-            return NewIncarnation { incarnation: own, eviction: None };
-        }
         // Ignore a wall clock that is out of range.
         let hint =
             context.unix_seconds.checked_mul(1 << 16).and_then(|s| s.checked_add(context.entropy.into()));
         let hint = hint.filter(|&hint| hint < HORIZON / 2).unwrap_or(0);
         let next = own.max(self.highest_incarnation).get() + 1;
         let number = |number: u64| Incarnation::new(number).unwrap_or(Incarnation::MAX);
-        if next <= HORIZON || planted(Bug::NoIncarnationReset) {
+        if next <= HORIZON {
             return NewIncarnation { incarnation: number(next.max(hint)), eviction: None };
         }
         let above_own = Some(own.get() + 1).filter(|&next| next <= HORIZON / 2).unwrap_or(1);

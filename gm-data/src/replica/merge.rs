@@ -12,7 +12,6 @@ use super::{Replica, WriteContext};
 use crate::eviction::Eviction;
 use crate::group_state::{MergeOutcome, WrongGroup};
 use crate::packed_item::PackedItem;
-use crate::planted_bugs::{Bug, planted};
 use crate::{ApplyOutcome, GroupState, Increment, Record, Version, VersionDigest};
 
 /// Outcome of merging a received state.
@@ -143,7 +142,7 @@ impl Replica {
     /// effect.
     pub fn classify_copy(&self, seen: VersionDigest) -> PeerCopy {
         let Some(own) = self.own_record().map(Record::version_digest) else { return PeerCopy::Foreign };
-        if seen == own || (planted(Bug::DigestNotCompared) && seen.version == own.version) {
+        if seen == own {
             return PeerCopy::Same;
         }
         if seen.version < own.version { PeerCopy::Older } else { PeerCopy::Foreign }
@@ -157,10 +156,7 @@ impl Replica {
             return OwnRecordOutcome::Conflict;
         }
         let new = self.new_incarnation(context);
-        let mut clock = self.new_clock(Some(seen.version));
-        if planted(Bug::RefutationBelow) {
-            clock = self.own_record().map_or(0, |own| own.version().clock) + 1;
-        }
+        let clock = self.new_clock(Some(seen.version));
         let version = self.rewrite_own_record(new, clock, context);
         match new.eviction {
             None => OwnRecordOutcome::Refuted(version),
@@ -177,15 +173,9 @@ impl Replica {
         context: WriteContext,
     ) -> Version {
         let version = Version { incarnation: new.incarnation, forgotten: false, clock };
-        let mut packed_items: Vec<PackedItem> =
-            self.own_record().map(|own| own.live_items().collect()).unwrap_or_default();
-        let mut floor = clock;
-        if planted(Bug::RefutationKeepsStamps) {
-            floor = self.own_record().map_or(0, Record::floor);
-        } else {
-            packed_items.iter_mut().for_each(|packed| *packed = packed.with_stamp(clock));
-        }
-        let record = Record::from_packed(self.me, version, None, floor, &packed_items);
+        let live_items = self.own_record().into_iter().flat_map(Record::live_items);
+        let packed_items: Vec<PackedItem> = live_items.map(|packed| packed.with_stamp(clock)).collect();
+        let record = Record::from_packed(self.me, version, None, clock, &packed_items);
         self.state_mut().put_record(Arc::new(record));
         self.begin_incarnation(new, context.millis);
         version

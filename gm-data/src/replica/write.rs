@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 use super::{Replica, WriteContext};
 use crate::change::{BatchContents, BatchPlanner, REMOVAL};
 use crate::eviction::{Eviction, HORIZON};
-use crate::packed_item::{PackedItem, range_key};
-use crate::planted_bugs::{Bug, planted};
+use crate::packed_item::PackedItem;
 use crate::{Change, ChangeError, Increment, KeyRange, Predecessor, Record, Version, hash};
 
 /// Outcome of a write.
@@ -50,13 +49,7 @@ impl Replica {
         self.check_conflict(context)?;
         let planner =
             BatchPlanner { me: self.me, default_port: self.default_port, record: self.own_record() };
-        let contents = match planner.plan(batch) {
-            Err(error) if planted(Bug::BatchTorn) && batch.len() > 1 => {
-                let _ = self.change(&batch[..1], context);
-                return Err(error);
-            }
-            result => result?,
-        };
+        let contents = planner.plan(batch)?;
         self.write(&contents, context)
     }
 
@@ -140,9 +133,6 @@ impl Replica {
             for packed in &packed_items {
                 let old = record.put(seed, *packed);
                 edit.replaced(old, *packed);
-                if !packed.is_live() && planted(Bug::RemovalLeavesNothing) {
-                    record.items.remove(range_key(packed.range()));
-                }
             }
             record.version = version;
             record.predecessor = predecessor;

@@ -88,6 +88,8 @@ impl<'a> MutatedTree<'a> {
             .cargo(words)
             .arg("--message-format=json")
             .args(["--config", &format!("profile.{profile}.{OWN_SETTING}")])
+            // Those of `cargo xtask mutants`.
+            .args(["--config", "profile.test.opt-level=1", "--config", "profile.test.debug=false"])
             .current_dir(&self.folder)
             // `cargo xtask mutants` builds there too, so that dependencies are built once.
             .env("CARGO_TARGET_DIR", self.ws.target_folder().join("mutants/build"))

@@ -1,6 +1,7 @@
 //! Table of the mutations: reads the files in `mutations/`.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -31,6 +32,27 @@ pub(crate) enum FoundBy {
     Run { simulator: Simulator, scenario: String, seed: u64, checker: String },
     /// A test in the library of a crate, by its full name.
     Test { package: String, test: String },
+}
+
+impl FoundBy {
+    /// The name of the run, the same for all mutations that it finds.
+    pub(crate) fn run(&self) -> String {
+        match self {
+            FoundBy::Run { simulator, scenario, seed, .. } => {
+                format!("{} {scenario} {seed}", simulator.package())
+            }
+            FoundBy::Test { package, test } => format!("{package} {test}"),
+        }
+    }
+}
+
+impl fmt::Display for FoundBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FoundBy::Run { checker, .. } => write!(f, "{}, checker {checker}", self.run()),
+            FoundBy::Test { .. } => f.write_str(&self.run()),
+        }
+    }
 }
 
 /// A program that simulates clusters.
