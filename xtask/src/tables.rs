@@ -3,7 +3,11 @@
 //!
 //! The checks that read these constants are in `layers`, `deps`, `tidy` and `mutants`.
 
+mod folders;
+
 use crate::mutants::MutatedCrate;
+
+pub(crate) use folders::{FOLDERS, Folder};
 
 /// Allowed dependencies of one workspace crate.
 #[derive(Debug)]

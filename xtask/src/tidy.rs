@@ -4,6 +4,7 @@
 //! data is in `tables`.
 
 mod banned;
+mod circles;
 mod manifests;
 mod markdown;
 mod modules;
@@ -12,14 +13,14 @@ mod prose;
 mod text;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
 use crate::finding::{Finding, report};
 use crate::lexer::{self, Token};
 use crate::tables::{
-    BANNED_NAMES, BOUNDARIES, LAYERS, MIRRORS, SHARED_TYPE_NAMES, WALL_CLOCK, WALL_CLOCK_IN,
+    BANNED_NAMES, BOUNDARIES, FOLDERS, LAYERS, MIRRORS, SHARED_TYPE_NAMES, WALL_CLOCK, WALL_CLOCK_IN,
 };
 use crate::workspace::Workspace;
 
@@ -64,6 +65,7 @@ fn sources(ws: &Workspace, tree: &Tree) -> Vec<Finding> {
         let reached = modules::reach(roots, &files);
         findings.extend(modules::dead(&files, &reached));
 
+        findings.extend(hierarchies(tree, &reached));
         let pure = LAYERS.iter().any(|layer| layer.name == *member.name && layer.is_pure());
         let source = format!("{folder}/src/");
         let names = if pure { BANNED_NAMES } else { WALL_CLOCK };
@@ -82,6 +84,30 @@ fn sources(ws: &Workspace, tree: &Tree) -> Vec<Finding> {
         }
     }
     findings.extend(types.check(SHARED_TYPE_NAMES, "xtask/src/tables.rs"));
+    findings
+}
+
+/// The rule of hierarchies, for the listed folders of one crate. Prints the size of each graph.
+fn hierarchies(tree: &Tree, reached: &BTreeMap<String, bool>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for folder in FOLDERS {
+        let is_in = |path: &str| {
+            path.strip_prefix(folder.path).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        };
+        let files = reached.iter().filter(|(path, only_tests)| !**only_tests && is_in(path));
+        let texts: BTreeMap<&str, &str> =
+            files.filter_map(|(path, _)| Some((path.as_str(), tree.text(path)?))).collect();
+        if !texts.is_empty() {
+            let others = tree.texts().filter(|(path, _)| path.ends_with(".rs") && path.contains("/src/"));
+            let elsewhere: BTreeSet<String> = others
+                .filter(|(path, _)| !is_in(path))
+                .flat_map(|(_, text)| circles::method_names(&lexer::tokens(text)))
+                .collect();
+            let (found, numbers) = circles::check(folder, &texts, &elsewhere);
+            println!("tidy: {}: {numbers}", folder.path);
+            findings.extend(found);
+        }
+    }
     findings
 }
 
