@@ -288,7 +288,7 @@ pub(crate) const MUTATED: &[MutatedCrate] = &[
             "node/anti_entropy/partner.rs",
             "node/registration/unresponsive.rs",
             "node/anti_entropy/shared_groups.rs",
-            "node/waiter",
+            "node/dissemination/waiter",
             "rendezvous.rs",
             "store/memory",
         ],
