@@ -60,7 +60,7 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
         Ok(settings) => settings,
         Err(errors) => return report_errors(&errors, global.json),
     };
-    let log = log::Log::start(settings.log);
+    let log = log::Log::start(settings.options.log_level, settings.options.log_format);
     descriptors::raise_limit();
     // One thread for the node and one for requests, so that a long answer does not delay the node.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

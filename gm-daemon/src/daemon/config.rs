@@ -2,21 +2,28 @@
 //! configuration file, and the file over the defaults. Unknown names and invalid values are errors.
 //!
 //! This module reads the configuration file and the key file and resolves host names, but opens
-//! neither sockets nor the data directory. `config/schema.rs` lists the settings, `config/flags.rs`
-//! defines them as flags, `config/layers.rs` merges the sources, `config/spec.rs` parses groups and
-//! ranges, `config/keys.rs` keys, `config/limits.rs` limits, `config/resolver.rs` resolves hosts,
-//! `config/resolved.rs` produces the result.
+//! neither sockets nor the data directory. `config/settings.rs` is the table of the settings,
+//! `config/setting.rs` describes its columns, `config/flags.rs` makes flags of it,
+//! `config/layers.rs` merges the sources, `config/values.rs` parses values, `config/spec.rs` groups
+//! and ranges, `config/keys.rs` keys, `config/limits.rs` has the limits, `config/resolver.rs`
+//! resolves hosts, `config/reader.rs` reads the settings into `config/options.rs`, and
+//! `config/resolved.rs` is the result.
 
+mod closest_name;
 mod flags;
 mod keys;
 mod layers;
 mod limits;
+mod options;
+mod reader;
 mod resolved;
 mod resolver;
-mod schema;
+mod setting;
+mod settings;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -39,7 +46,7 @@ pub(crate) use spec::{JoinSpec, ServeSpec};
 /// Names of all settings.
 #[cfg(test)]
 pub(crate) fn settings() -> impl Iterator<Item = &'static str> {
-    schema::SETTINGS.iter().map(|known| known.name)
+    settings::SETTINGS.iter().map(|known| known.name)
 }
 
 /// Time limit for reading a file.

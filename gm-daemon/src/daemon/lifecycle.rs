@@ -70,19 +70,19 @@ pub(crate) async fn run_node(
         Some(path) => Some(ControlSocket::open(path).await.map_err(DaemonError::Refused)?),
         None => None,
     };
-    let sockets = Sockets::open(&settings.sockets).map_err(refused)?;
+    let sockets = Sockets::open(&settings.options.sockets).map_err(refused)?;
     let codec = codec(&settings)?;
     let (former, moving) = (stored.me, moving_groups(&stored, sockets.me()));
     let app = App::new(&settings, &sockets);
     let (group, interface) = (sockets.group(), sockets.interface().map(ToOwned::to_owned));
-    let (single_node, limits) = (settings.single, settings.limits.node);
+    let (single_node, limits) = (settings.options.single, settings.options.limits.node);
     let config = NodeConfig { single_node, limits, ..NodeConfig::for_sockets(&sockets) };
     let node = Node::start(config, codec, store, stored, sockets).map_err(refused)?;
     let me = node.my_id();
     tokio::spawn(event_log::log_events(node.events()));
     let api = control.as_ref().map(|control| control.path().display().to_string()).unwrap_or_default();
     log_start(&settings, me, former, (group, interface.unwrap_or_default(), api));
-    if settings.sockets.port == 0 {
+    if settings.options.sockets.port == 0 {
         let node = me.to_string();
         let line = if context.global.json { serde_json::json!({ "node": node }).to_string() } else { node };
         // A failure does not matter: the address is in the log too.
@@ -90,16 +90,16 @@ pub(crate) async fn run_node(
     }
     let app = Arc::new(app.with(node.clone()));
     let server = control.and_then(|control| ApiServer::start(control, &app));
-    tokio::spawn(test_multicast(settings.sockets.clone(), Arc::clone(&app)));
+    tokio::spawn(test_multicast(settings.options.sockets.clone(), Arc::clone(&app)));
     tokio::spawn(address_check::watch(
-        address_check::required_addresses(me.ip(), settings.sockets.bind),
+        address_check::required_addresses(me.ip(), settings.options.sockets.bind),
         Arc::clone(&app),
     ));
     let configured = StartupGroups {
-        joins: settings.joins.clone(),
-        serves: settings.serves.clone(),
+        joins: settings.options.joins.clone(),
+        serves: settings.options.serves.clone(),
         file: settings.data_dir.as_deref().map(ConfiguredFile::in_dir),
-        keep: settings.keep_configured,
+        keep: settings.options.keep_configured,
         moving_groups: moving,
     };
     let applying = tokio::spawn(apply(node.clone(), configured));
@@ -114,7 +114,7 @@ pub(crate) async fn run_node(
         return Err(DaemonError::Refused(why.to_owned()));
     };
     tracing::info!("{name}: shutting down");
-    shut_down(&app, &node, server, settings.leave_on_exit).await?;
+    shut_down(&app, &node, server, settings.options.leave_on_exit).await?;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! The log on standard error. Its level can be changed while the daemon runs.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::str::FromStr;
 
@@ -7,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Registry, fmt, reload};
+use tracing_subscriber::{Registry, reload};
 
 /// Level of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,12 @@ impl FromStr for LogLevel {
     }
 }
 
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LogFormat {
@@ -55,6 +62,15 @@ impl FromStr for LogFormat {
     }
 }
 
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        })
+    }
+}
+
 /// Handle that changes the level.
 #[derive(Clone, Debug)]
 pub(crate) struct Log(reload::Handle<Targets, Registry>);
@@ -67,10 +83,10 @@ fn targets(LogLevel(level): LogLevel) -> Targets {
 
 impl Log {
     /// Starts the log. Only the first call in a process has an effect.
-    pub(crate) fn start((level, format): (LogLevel, LogFormat)) -> Log {
+    pub(crate) fn start(level: LogLevel, format: LogFormat) -> Log {
         let (filter, handle) = reload::Layer::new(targets(level));
         let is_terminal = std::io::stderr().is_terminal();
-        let lines = fmt::layer().with_writer(std::io::stderr);
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         let registry = tracing_subscriber::registry().with(filter);
         let started = match format {
             LogFormat::Text => registry.with(lines.with_target(false).with_ansi(is_terminal)).try_init(),

@@ -88,7 +88,7 @@ pub(super) async fn reload(
             return problems.record_reload(Err(all.join("; ")));
         }
     };
-    context.log.set(next.log.0);
+    context.log.set(next.options.log_level);
     match (&next.encryption, &now.encryption) {
         (Encryption::Keys(keyring), Encryption::Keys(_)) => {
             if node.set_keys(keyring.clone()).await.is_err() {
@@ -101,7 +101,7 @@ pub(super) async fn reload(
             next.encryption = now.encryption.clone();
         }
     }
-    let (before, seeds) = (&now.sockets.seeds, &next.sockets.seeds);
+    let (before, seeds) = (&now.options.sockets.seeds, &next.options.sockets.seeds);
     let new: Vec<Seed> = seeds.iter().filter(|seed| !before.contains(seed)).cloned().collect();
     if before.iter().any(|seed| !seeds.contains(seed)) {
         tracing::warn!("a removed `seed` is dialed until the next start");

@@ -196,7 +196,7 @@ mod tests {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let ended = runtime.block_on(async {
-            let sockets = Sockets::open(&settings.sockets).unwrap();
+            let sockets = Sockets::open(&settings.options.sockets).unwrap();
             let codec = FrameCodec::insecure(settings.cluster.clone(), Limits::default()).unwrap();
             let app = App::new(&settings, &sockets);
             let config = NodeConfig { single_node: true, ..NodeConfig::for_sockets(&sockets) };

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::schema::{
-    ENVIRONMENT_PREFIX, SETTINGS, SettingKind, closest_name, environment_name, find_setting,
-};
+use super::closest_name::closest_name;
+use super::setting::{ENVIRONMENT_PREFIX, Setting, SettingKind};
+use super::settings::{SETTINGS, find_setting};
+use super::values::{Switch, TextValue};
 use super::{DaemonError, Flags};
 use crate::Global;
 
@@ -55,10 +56,12 @@ impl Layers {
     ) -> Layers {
         let mut layers = Layers::default();
         let from_environment = read_environment(environment, errors);
-        let flag = flags.config.clone();
-        let named = || from_environment.iter().find(|(name, _)| *name == "config");
-        layers.config =
-            flag.or_else(|| named().and_then(|(_, value)| value.values.first()).map(PathBuf::from));
+        let named = |values: &[String]| values.first().map(PathBuf::from);
+        let flag = flags.values.iter().find(|(name, _)| *name == "config");
+        let variable = from_environment.iter().find(|(name, _)| *name == "config");
+        layers.config = flag
+            .and_then(|(_, values)| named(values))
+            .or_else(|| variable.and_then(|(_, value)| named(&value.values)));
         if let Some(file) = layers.config.clone() {
             match read_file(&file) {
                 Ok(values) => layers.values.extend(values),
@@ -68,12 +71,11 @@ impl Layers {
         layers.values.extend(from_environment);
         let path = |path: &Path| vec![path.to_string_lossy().into_owned()];
         let globals = [
-            ("config", flags.config.as_deref().map(path)),
             ("data-dir", global.data_dir.as_deref().map(path)),
             ("api", global.api.clone().map(|api| vec![api])),
         ];
         let globals = globals.into_iter().filter_map(|(name, values)| Some((name, values?)));
-        for (name, values) in flags.values().into_iter().chain(globals) {
+        for (name, values) in flags.values.iter().cloned().chain(globals) {
             layers.values.insert(
                 name,
                 SettingValue { values, source: SettingSource::Flag, origin: format!("--{name}") },
@@ -104,7 +106,7 @@ impl Layers {
     ) -> Option<(&'static str, &SettingValue)> {
         let is_off = |name: &str, value: &SettingValue| {
             let switch = find_setting(name).is_some_and(|known| known.kind == SettingKind::Switch);
-            switch && value.values.first().is_some_and(|value| parse_switch(value) == Some(false))
+            switch && value.values.first().is_some_and(|value| Switch::parse(value) == Ok(false))
         };
         let values = names.iter().filter_map(|name| Some((*name, self.get(name)?)));
         let mut values: Vec<_> = values.filter(|(name, value)| !is_off(name, value)).collect();
@@ -119,23 +121,14 @@ impl Layers {
     }
 }
 
-/// Parses a switch.
-pub(crate) fn parse_switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" | "1" => Some(true),
-        "false" | "no" | "off" | "0" => Some(false),
-        _ => None,
-    }
-}
-
 fn read_environment(
     environment: &[(String, Option<String>)],
     errors: &mut Vec<DaemonError>,
 ) -> Vec<(&'static str, SettingValue)> {
     let mut all = Vec::new();
-    let names: Vec<String> = SETTINGS.iter().map(|known| environment_name(known.name)).collect();
+    let names: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
     for (name, value) in environment {
-        let Some(known) = SETTINGS.iter().find(|known| environment_name(known.name) == *name) else {
+        let Some(known) = SETTINGS.iter().find(|known| known.variable() == *name) else {
             let nearest = closest_name(name, names.iter().map(String::as_str)).unwrap_or_default();
             errors.push(DaemonError::Usage(format!(
                 "{name} in the environment is not a setting: is {nearest} meant? If another program sets it (Kubernetes does for a service called group-manager: enableServiceLinks), unset it"
@@ -176,10 +169,10 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, SettingValue)>, Vec<Daemo
     let (mut all, mut errors) = (Vec::new(), Vec::new());
     for (key, value) in table {
         match parse_key(&key, value) {
-            Ok((name, values)) => {
-                let values = values.into_iter().map(|value| relative_to(path, name, value)).collect();
-                let origin = format!("`{name}` in {file}");
-                all.push((name, SettingValue { values, source: SettingSource::File, origin }));
+            Ok((known, values)) => {
+                let values = values.into_iter().map(|value| relative_to(path, known, value)).collect();
+                let origin = format!("`{}` in {file}", known.name);
+                all.push((known.name, SettingValue { values, source: SettingSource::File, origin }));
             }
             Err(why) => errors.push(DaemonError::Usage(format!("`{key}` in {file} {why}"))),
         }
@@ -188,33 +181,28 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, SettingValue)>, Vec<Daemo
 }
 
 /// Paths in a file are relative to the file, not to the working directory of the daemon.
-fn relative_to(file: &Path, name: &str, value: String) -> String {
-    let (kind, path) = match name {
-        "key-file" | "data-dir" => ("", value.as_str()),
-        "api" if value.starts_with("unix:") => value.split_at("unix:".len()),
-        _ => return value,
+fn relative_to(file: &Path, known: &Setting, value: String) -> String {
+    let Some((prefix, path)) =
+        known.path_prefix.and_then(|prefix| Some((prefix, value.strip_prefix(prefix)?)))
+    else {
+        return value;
     };
     match file.parent() {
         // An empty path is refused later.
-        Some(dir) if !path.is_empty() => format!("{kind}{}", dir.join(path).display()),
+        Some(dir) if !path.is_empty() => format!("{prefix}{}", dir.join(path).display()),
         _ => value,
     }
 }
 
-fn parse_key(key: &str, value: toml::Value) -> Result<(&'static str, Vec<String>), String> {
-    // A configuration file is not secret, so it must not contain a key. It cannot name another
-    // file.
-    let in_files = || SETTINGS.iter().filter(|known| !["key", "config"].contains(&known.name));
-    if key == "key" {
-        return Err(
-            "is not supported in a file: put the key in a file of its own, and name that with `key-file`"
-                .to_owned(),
-        );
-    }
-    let Some(known) = in_files().find(|known| known.name == key) else {
-        let nearest = closest_name(key, in_files().map(|known| known.name)).unwrap_or_default();
+fn parse_key(key: &str, value: toml::Value) -> Result<(&'static Setting, Vec<String>), String> {
+    let Some(known) = find_setting(key) else {
+        let in_files = SETTINGS.iter().filter(|known| known.not_in_file.is_none());
+        let nearest = closest_name(key, in_files.map(|known| known.name)).unwrap_or_default();
         return Err(format!("is not a setting: is `{nearest}` meant?"));
     };
+    if let Some(why) = known.not_in_file {
+        return Err(why.to_owned());
+    }
     let scalar = |value: toml::Value| match value {
         toml::Value::String(text) => Ok(text),
         toml::Value::Integer(number) => Ok(number.to_string()),
@@ -231,5 +219,5 @@ fn parse_key(key: &str, value: toml::Value) -> Result<(&'static str, Vec<String>
         (SettingKind::Switch, _) => return Err("should be true or false".to_owned()),
         (_, value) => vec![scalar(value)?],
     };
-    Ok((known.name, values))
+    Ok((known, values))
 }

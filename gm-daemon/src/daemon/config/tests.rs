@@ -101,7 +101,7 @@ fn flags_override_environment_file_and_defaults() {
     case.environment = vec![("GROUP_MANAGER_PORT", "2"), ("GROUP_MANAGER_MULTICAST_TTL", "8")];
     case.flags.extend(["--port", "3"]);
     let settings = case.settings().unwrap();
-    let shell = &settings.sockets;
+    let shell = &settings.options.sockets;
     assert_eq!((shell.port, shell.multicast_ttl, shell.interface.as_deref()), (3, 8, Some("lo")));
     assert_eq!(shell.seeds.len(), 2);
     let (layers, _) = case.layers();
@@ -113,7 +113,7 @@ fn flags_override_environment_file_and_defaults() {
     );
     assert!(source("seed").starts_with("`seed` in "));
     assert_eq!(source("bind"), "default");
-    assert_eq!(flags(&[]).settings().unwrap().sockets.port, 29_999);
+    assert_eq!(flags(&[]).settings().unwrap().options.sockets.port, 29_999);
 }
 
 #[test]
@@ -131,11 +131,18 @@ fn names_of_the_original_still_work() {
         ("GROUP_MANAGER_BIND", ""),
     ];
     let settings = case.settings().unwrap();
-    let shell = settings.sockets;
+    let shell = settings.options.sockets;
     assert_eq!((shell.address, shell.port), ("10.0.0.1".parse().ok(), 5));
     assert_eq!(shell.multicast, Multicast::Group("239.1.1.1:6".parse().unwrap()));
     assert_eq!((shell.multicast_ttl, shell.seeds.len(), shell.bind), (1, 2, None));
-    assert_eq!((settings.joins.len(), settings.joins[0].ranges.len(), settings.leave_on_exit), (2, 2, true));
+    assert_eq!(
+        (
+            settings.options.joins.len(),
+            settings.options.joins[0].ranges.len(),
+            settings.options.leave_on_exit
+        ),
+        (2, 2, true)
+    );
 }
 
 #[test]
@@ -170,26 +177,26 @@ fn a_higher_layer_overrides_a_lower_one() {
     // The address may contain the port.
     let mut both = file("port = 7");
     both.flags.extend(["--address", "10.0.0.1:8"]);
-    assert_eq!(both.settings().unwrap().sockets.port, 8);
+    assert_eq!(both.settings().unwrap().options.sockets.port, 8);
     let mut named = file("port = 7");
     named.flags.extend(["--address", "here:8"]);
-    let shell = named.settings().unwrap().sockets;
+    let shell = named.settings().unwrap().options.sockets;
     assert_eq!((shell.address, shell.port), ("10.0.0.7".parse().ok(), 8));
     let (layers, errors) = named.layers();
-    let again = ResolvedConfig::resolve(&layers, None, errors).unwrap().sockets;
+    let again = ResolvedConfig::resolve(&layers, None, errors).unwrap().options.sockets;
     assert_eq!((again.address, again.port), (None, 8), "the name is resolved once");
     assert_eq!(rows(&layers).iter().find(|row| row.key == "port").unwrap().value, "8");
     let mut over = file("address = '10.0.0.1:8'");
     over.flags.extend(["--port", "9"]);
-    assert_eq!(over.settings().unwrap().sockets.port, 9);
+    assert_eq!(over.settings().unwrap().options.sockets.port, 9);
     let mut multicast = file("multicast = 'off'");
     multicast.environment = vec![("GROUP_MANAGER_MULTICAST_PORT", "7")];
     assert_eq!(
-        multicast.settings().unwrap().sockets.multicast,
+        multicast.settings().unwrap().options.sockets.multicast,
         Multicast::Group("224.1.1.1:7".parse().unwrap())
     );
     multicast.flags.extend(["--multicast", "off"]);
-    assert_eq!(multicast.settings().unwrap().sockets.multicast, Multicast::Off);
+    assert_eq!(multicast.settings().unwrap().options.sockets.multicast, Multicast::Off);
 }
 
 #[test]
