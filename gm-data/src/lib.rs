@@ -60,11 +60,11 @@
 //!
 //! Reading order: `range.rs`, `name.rs` and `item.rs` (basic types), `version.rs` and `record.rs`
 //! (one member), `group_state.rs` (merging), `increment.rs`, `maintenance.rs` and `eviction.rs`
-//! (transfer, purging, forgetting, dropping), `change.rs`, `replica.rs` and the files below it
-//! (writing, refuting), `query.rs`, `event.rs`, `view.rs` and `group_set.rs` (reading). The data
-//! structures are in `hash.rs` (specified for other implementations), `packed_item.rs`, `tree.rs`,
-//! `index.rs` and `buckets.rs`. The crate's tests are in `properties.rs`. The feature `serde`
-//! (off by default) adds `serde_impls.rs`.
+//! (transfer, purging, forgetting, dropping), `change.rs`, `priority_change.rs`, `replica.rs` and
+//! the files below it (writing, refuting), `query.rs`, `event.rs`, `view.rs` and `group_set.rs`
+//! (reading). The data structures are in `hash.rs` (specified for other implementations),
+//! `packed_item.rs`, `tree.rs`, `index.rs` and `buckets.rs`. The crate's tests are in
+//! `properties.rs`. The feature `serde` (off by default) adds `serde_impls.rs`.
 
 #![no_std]
 
@@ -86,6 +86,7 @@ mod item;
 mod maintenance;
 mod name;
 mod packed_item;
+mod priority_change;
 #[cfg(test)]
 mod properties;
 mod query;
@@ -110,6 +111,7 @@ pub use index::{CoverageSegment, MemberCoverage, Owner};
 pub use item::{DEFAULT_PRIORITY, Item, ItemError, Op, StampedItem};
 pub use maintenance::{ForgetError, PurgePolicy, Transfer};
 pub use name::{GroupName, NameError};
+pub use priority_change::{PriorityChange, PriorityChangeError};
 pub use query::ItemSet;
 pub use range::{KeyRange, RangeError};
 pub use record::{Record, RecordError};

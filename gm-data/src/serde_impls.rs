@@ -2,8 +2,10 @@
 //! everything that it reads.
 //!
 //! Ranges, names and ops are texts, in binary formats too; all other types are structures of named
-//! fields. Values that a constructor would refuse are refused, and so are unknown fields.
+//! fields. Values that a constructor would refuse are refused, and so are unknown fields. A
+//! [`Change`](crate::Change) needs a self-describing format.
 
+mod changes;
 mod records;
 
 use alloc::string::String;

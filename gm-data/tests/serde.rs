@@ -11,8 +11,8 @@ use common::{
 };
 use gm_clock::CEILING;
 use gm_data::{
-    GroupEvent, GroupName, GroupState, Increment, Item, KeyRange, Op, Predecessor, Record, StampedItem,
-    Version, VersionDigest,
+    Change, DEFAULT_PRIORITY, GroupEvent, GroupName, GroupState, Increment, Item, KeyRange, Op, Predecessor,
+    RangeError, Record, StampedItem, Version, VersionDigest,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -75,6 +75,45 @@ fn serialized_forms() {
             "items": [stamped],
         }),
     );
+}
+
+#[test]
+fn changes_are_serialized_by_what_they_do() {
+    let range = range("0-9");
+    let form = |what: Value| {
+        let mut form = json!({ "start": 0, "end": 9 });
+        form.as_object_mut().expect("an object").extend(what.as_object().expect("an object").clone());
+        form
+    };
+    let serve = |port| Change::Serve { range, port, priority: 2 };
+    assert_form(&serve(Some(80)), form(json!({ "do": "serve", "port": 80, "priority": 2 })));
+    assert_form(&serve(None), form(json!({ "do": "serve", "port": null, "priority": 2 })));
+    assert_form(&Change::Unserve(range), form(json!({ "do": "unserve" })));
+    assert_form(&Change::Interest(range), form(json!({ "do": "interest" })));
+    let priority = |text: &str| form(json!({ "do": "priority", "priority": text }));
+    assert_form(&Change::Priority { range, priority: 3 }, priority("3"));
+    assert_form(&Change::Raise { range, by: 3, port: None }, priority("+3"));
+    assert_form(&Change::Lower { range, by: 3 }, priority("-3"));
+    let raised = form(json!({ "do": "priority", "priority": "+3", "port": 80 }));
+    assert_form(&Change::Raise { range, by: 3, port: Some(80) }, raised);
+    let item = serves(id(1), "0-9", 7).item;
+    assert_form(&Change::Put(item), json!({ "do": "put", "item": to_value(item).expect("plain data") }));
+
+    let short: Change = from_value(form(json!({ "do": "serve", "port": 80 }))).expect("without priority");
+    assert_eq!(short, Change::Serve { range, port: Some(80), priority: DEFAULT_PRIORITY });
+    let refused = |form: Value, why: &str| {
+        let error = from_value::<Change>(form).expect_err("no change").to_string();
+        assert!(error.contains(why), "{error}");
+    };
+    refused(
+        json!({ "do": "unserve", "start": 9, "end": 0 }),
+        &RangeError::Inverted { start: 9, end: 0 }.to_string(),
+    );
+    refused(form(json!({ "do": "serve" })), "port");
+    refused(priority("*3"), "not a priority");
+    refused(form(json!({ "do": "priority", "priority": "3", "port": 80 })), "port");
+    refused(form(json!({ "do": "vanish" })), "vanish");
+    refused(json!({ "start": 0, "end": 9 }), "do");
 }
 
 #[test]

@@ -163,6 +163,8 @@ pub struct CommittedWrite {
     pub version: Version,
     /// Whether anything was written; `false` if the record had this content already.
     pub changed: bool,
+    /// Fingerprint of the group's state that the write's commit produced.
+    pub fingerprint: u128,
     /// Result of the wait.
     pub wait: WaitReport,
 }
@@ -177,6 +179,21 @@ pub(crate) struct PendingAnswer {
     pub(crate) changed: bool,
     /// Version of the record that contains the write.
     pub(crate) version: Version,
+    /// Fingerprint of the group with the write; 0 before the commit.
+    pub(crate) fingerprint: u128,
+}
+
+impl PendingAnswer {
+    /// The answer to a write that is not committed yet.
+    pub(crate) const fn new(tag: u64, wait: Wait, changed: bool, version: Version) -> PendingAnswer {
+        PendingAnswer { tag, wait, changed, version, fingerprint: 0 }
+    }
+
+    /// The answer's tag, and the result of the write.
+    pub(crate) fn complete(self, wait: WaitReport) -> (u64, CommittedWrite) {
+        let PendingAnswer { tag, changed, version, fingerprint, .. } = self;
+        (tag, CommittedWrite { version, changed, fingerprint, wait })
+    }
 }
 
 /// Result of a wait. `acknowledged + refused + unreachable + unanswered` other members were asked.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use gm_data::Change;
 use serde::{Deserialize, Serialize};
 
 /// Condition for the answer to a write: acknowledgements by other members.
@@ -102,104 +103,10 @@ pub struct LeaveRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChangeRequest {
-    /// The changes, in order.
-    pub changes: Vec<RangeChange>,
+    /// The changes, in order. The file of `gm-node change` is a JSON list of them.
+    pub changes: Vec<Change>,
     /// Acknowledgements to wait for.
     pub wait: WaitOptions,
-}
-
-/// A change. The file of `gm-node change` is a JSON list of these.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum RangeChange {
-    /// Serve the range.
-    Serve {
-        /// The first key.
-        start: u32,
-        /// The last key.
-        end: u32,
-        /// The port of the service.
-        port: u16,
-        /// Priority, 1 to 65535; owners with a greater one are preferred. Default: 1.
-        #[serde(default)]
-        priority: Option<u16>,
-    },
-    /// Withdraw the range.
-    Unserve {
-        /// The first key.
-        start: u32,
-        /// The last key.
-        end: u32,
-    },
-    /// Declare interest in the range.
-    Interest {
-        /// The first key.
-        start: u32,
-        /// The last key.
-        end: u32,
-    },
-    /// Change the priority of a served range.
-    Priority {
-        /// The first key.
-        start: u32,
-        /// The last key.
-        end: u32,
-        /// The new priority, or the difference to the present one.
-        priority: PriorityChange,
-    },
-}
-
-/// Change of a priority: in JSON and on the command line `N`, `+N` or `-N`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum PriorityChange {
-    /// Replaces the priority.
-    Set(u16),
-    /// Adds to the priority.
-    Raise(u16),
-    /// Subtracts from the priority. At zero the range is withdrawn.
-    Lower(u16),
-}
-
-impl FromStr for PriorityChange {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<PriorityChange, String> {
-        let (change, digits): (fn(u16) -> PriorityChange, _) = match text.as_bytes().first() {
-            Some(b'+') => (PriorityChange::Raise, &text[1..]),
-            Some(b'-') => (PriorityChange::Lower, &text[1..]),
-            _ => (PriorityChange::Set, text),
-        };
-        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-        let number = digits.parse().ok().filter(|_| is_number);
-        number
-            .map(change)
-            .ok_or_else(|| format!("the priority `{text}` is not N, +N or -N with N up to 65535"))
-    }
-}
-
-impl TryFrom<String> for PriorityChange {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<PriorityChange, String> {
-        text.parse()
-    }
-}
-
-impl fmt::Display for PriorityChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PriorityChange::Set(number) => write!(f, "{number}"),
-            PriorityChange::Raise(number) => write!(f, "+{number}"),
-            PriorityChange::Lower(number) => write!(f, "-{number}"),
-        }
-    }
-}
-
-impl From<PriorityChange> for String {
-    fn from(change: PriorityChange) -> String {
-        change.to_string()
-    }
 }
 
 /// Request to forget a member.
@@ -243,8 +150,7 @@ pub struct WriteResult {
     pub changed: bool,
     /// The version of this node's record, `INCARNATION.CLOCK`.
     pub version: String,
-    /// The group's fingerprint after the write, for `gm-node wait`; empty if the daemon ended
-    /// before it could compute it.
+    /// The fingerprint of the group's state that this write produced, for `gm-node wait`.
     pub fingerprint: String,
     /// Result of the wait.
     pub wait: WaitResult,
@@ -285,19 +191,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_and_priorities_are_read_as_they_are_written() {
+    fn waits_are_read_as_they_are_written() {
         for text in ["none", "one", "all", "0", "3"] {
             assert_eq!(text.parse::<WaitCount>().unwrap().to_string(), text);
         }
-        for text in ["1", "+7", "-65535"] {
-            assert_eq!(text.parse::<PriorityChange>().unwrap().to_string(), text);
-        }
         assert!(["", "some", "-1", "+1", "ALL"].iter().all(|text| text.parse::<WaitCount>().is_err()));
-        assert!(
-            ["", "+", "--1", "+-1", "65536", "1.5"]
-                .iter()
-                .all(|text| text.parse::<PriorityChange>().is_err())
-        );
         let read: WaitOptions = serde_json::from_str(r#"{"wait":"2"}"#).unwrap();
         assert_eq!(
             (read.wait, serde_json::to_string(&read.wait).unwrap()),

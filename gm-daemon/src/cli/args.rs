@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use gm_daemon::api::{self, PriorityChange, WaitCount};
-use gm_data::KeyRange;
+use gm_daemon::api::{self, WaitCount};
+use gm_data::{KeyRange, PriorityChange};
 
 /// Ranges, separated by commas.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,8 +23,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
-use gm_daemon::api::PriorityChange;
-use gm_data::GroupName;
+use gm_data::{GroupName, PriorityChange};
 
 use self::args::{FreshArgs, ItemOp, Ranges, ReadArgs, WaitArgs};
 use self::client::Client;

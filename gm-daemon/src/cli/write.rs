@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_daemon::api::{self, PriorityChange, RangeChange};
-use gm_data::{GroupName, KeyRange};
+use gm_daemon::api;
+use gm_data::{Change, DEFAULT_PRIORITY, GroupName, KeyRange, PriorityChange};
 use serde::Serialize;
 
 use super::args::{Ranges, WaitArgs};
@@ -52,7 +52,7 @@ pub(crate) async fn change(
     client: &Client,
     out: &mut Printer,
     group: &GroupName,
-    changes: Vec<RangeChange>,
+    changes: Vec<Change>,
     waiting: &WaitArgs,
 ) -> Result<Outcome, CommandError> {
     write(
@@ -112,23 +112,21 @@ async fn write(
     Ok(if render::fell_short(&done) { Outcome::WaitUnmet } else { Outcome::Done })
 }
 
-pub(crate) fn serve(ranges: &Ranges, port: u16, priority: Option<u16>) -> Vec<RangeChange> {
-    let serve =
-        |range: &KeyRange| RangeChange::Serve { start: range.start(), end: range.end(), port, priority };
-    ranges.0.iter().map(serve).collect()
+pub(crate) fn serve(ranges: &Ranges, port: u16, priority: Option<u16>) -> Vec<Change> {
+    let (port, priority) = (Some(port), priority.unwrap_or(DEFAULT_PRIORITY));
+    ranges.0.iter().map(|range| Change::Serve { range: *range, port, priority }).collect()
 }
 
-pub(crate) fn unserve(ranges: &Ranges) -> Vec<RangeChange> {
-    ranges.0.iter().map(|range| RangeChange::Unserve { start: range.start(), end: range.end() }).collect()
+pub(crate) fn unserve(ranges: &Ranges) -> Vec<Change> {
+    ranges.0.iter().copied().map(Change::Unserve).collect()
 }
 
-pub(crate) fn priority(ranges: &Ranges, priority: PriorityChange) -> Vec<RangeChange> {
-    let order = |range: &KeyRange| RangeChange::Priority { start: range.start(), end: range.end(), priority };
-    ranges.0.iter().map(order).collect()
+pub(crate) fn priority(ranges: &Ranges, priority: PriorityChange) -> Vec<Change> {
+    ranges.0.iter().map(|range| priority.of_range(*range)).collect()
 }
 
 /// Reads the changes of a file, or of standard input.
-pub(crate) fn read_changes(path: &Path) -> Result<Vec<RangeChange>, CommandError> {
+pub(crate) fn read_changes(path: &Path) -> Result<Vec<Change>, CommandError> {
     let (name, read) = if path == Path::new("-") {
         ("standard input".to_owned(), read_bounded(io::stdin().lock()))
     } else {

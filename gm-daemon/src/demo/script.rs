@@ -6,10 +6,9 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use gm_daemon::api::{
-    ChangeRequest, ForgetRequest, ItemList, JoinRequest, PriorityChange, RangeChange, WaitCount, WaitOptions,
-    WaitResult, WriteResult,
+    ChangeRequest, ForgetRequest, ItemList, JoinRequest, WaitCount, WaitOptions, WaitResult, WriteResult,
 };
-use gm_data::KeyRange;
+use gm_data::{Change, KeyRange};
 use serde::Serialize;
 
 use super::Args;
@@ -111,7 +110,7 @@ impl Script<'_> {
         ))?;
         let range = self.parts[victim].range();
         let started = Instant::now();
-        self.change(0, vec![priority(range, PriorityChange::Raise(2))], WaitCount::None).await?;
+        self.change(0, vec![Change::Raise { range, by: 2, port: None }], WaitCount::None).await?;
         wait_in_sync(self.cluster, spare + 1).await?;
         self.record_time("a change of priority reaches all running daemons", started.elapsed());
         self.show(spare).await?;
@@ -131,7 +130,7 @@ impl Script<'_> {
         title(&format!("{} is handed over from {} to {}", part.name(), self.name(from), self.name(to)))?;
         let started = Instant::now();
         let first = self.change(to, vec![serve(part, to, 4)], WaitCount::All).await?;
-        let second = self.change(from, vec![unserve(part.range())], WaitCount::All).await?;
+        let second = self.change(from, vec![Change::Unserve(part.range())], WaitCount::All).await?;
         self.record_time("a range is handed over, in two acknowledged steps", started.elapsed());
         print(&format!(
             "Two writes keep the redundancy: first {} serves it ({}), then {} withdraws it ({}).",
@@ -212,7 +211,7 @@ impl Script<'_> {
     async fn change(
         &self,
         machine: usize,
-        changes: Vec<RangeChange>,
+        changes: Vec<Change>,
         wait: WaitCount,
     ) -> Result<Vec<WriteResult>, CommandError> {
         self.write(machine, "change", &ChangeRequest { changes, wait: wait_options(wait) }).await
@@ -231,23 +230,15 @@ impl Script<'_> {
     }
 }
 
-fn serve(part: LetterRange, machine: usize, priority: u16) -> RangeChange {
+fn serve(part: LetterRange, machine: usize, priority: u16) -> Change {
     of_range(part.range(), machine, priority)
 }
 
 /// Serves a range. All machines have the same address here, so each has its own service port. No
 /// service runs: gm only publishes addresses.
-fn of_range(range: KeyRange, machine: usize, priority: u16) -> RangeChange {
+fn of_range(range: KeyRange, machine: usize, priority: u16) -> Change {
     let port = u16::try_from(machine).map_or(5_000, |machine| 5_001 + machine);
-    RangeChange::Serve { start: range.start(), end: range.end(), port, priority: Some(priority) }
-}
-
-fn unserve(range: KeyRange) -> RangeChange {
-    RangeChange::Unserve { start: range.start(), end: range.end() }
-}
-
-fn priority(range: KeyRange, priority: PriorityChange) -> RangeChange {
-    RangeChange::Priority { start: range.start(), end: range.end(), priority }
+    Change::Serve { range, port: Some(port), priority }
 }
 
 fn wait_options(wait: WaitCount) -> WaitOptions {

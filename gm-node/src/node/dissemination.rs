@@ -20,7 +20,7 @@ use gm_data::{Eviction, GroupName, KeyRange, Record, Version};
 use super::context::Context;
 use super::messages::evictions_body;
 use super::timers::NodeTimer;
-use crate::command::{CommittedWrite, PendingAnswer, WaitReport};
+use crate::command::{PendingAnswer, WaitReport};
 use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::groups::MAX_RANGES;
@@ -231,10 +231,10 @@ impl Dissemination {
 
 /// Answers a caller that waits for no acks.
 pub(super) fn answer_at_once(cx: &mut Context, group: &GroupName, answer: PendingAnswer) {
-    let PendingAnswer { tag, changed, version, .. } = answer;
     let members = cx.groups.hosted.get(group).map_or(0, |_| cx.groups.other_member_count(group));
     let wait = WaitReport { members: members as u64, ..WaitReport::default() };
-    cx.answer(tag, Some(group.clone()), Ok(CommittedWrite { version, changed, wait }));
+    let (tag, written) = answer.complete(wait);
+    cx.answer(tag, Some(group.clone()), Ok(written));
 }
 
 /// The ranges whose owners a write affects.

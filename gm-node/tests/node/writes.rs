@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gm_data::{Change, ChangeError};
-use gm_node::{NodeCommand, NodeEvent, Wait, WriteError, WriteKind};
+use gm_node::{Forget, NodeCommand, NodeEvent, Wait, WriteError, WriteKind};
 use gm_sim::NodeIndex;
 
 use crate::cluster::{disks, group, id, in_sync, millis, new_cluster, range, serve, settle, write};
@@ -47,6 +47,32 @@ fn writes_of_a_tick_leave_in_one_record_and_one_sync() {
     assert_eq!(clock(&cluster), before + 10);
     assert!(cluster.traffic().get(gm_sim::TrafficKind::Multicast).sent <= sent + 1, "one broadcast");
     assert!((0..10).all(|tag| log.answer(tag).unwrap().1.unwrap().changed));
+}
+
+#[test]
+fn an_answer_has_the_fingerprint_of_its_own_write() {
+    let (mut cluster, log) = new_cluster(2, &disks(2), |_| {});
+    settle(&mut cluster, 2);
+    cluster.crash(NodeIndex(1));
+    let fingerprint = |cluster: &crate::cluster::Cluster| {
+        cluster.machine(NodeIndex(0)).unwrap().view(&group()).unwrap().fingerprint()
+    };
+    cluster.command(NodeIndex(0), write(1, serve(70_000, 80_000), Wait::some(1, Duration::from_secs(3))));
+    cluster.run_for(millis(500));
+    let first = fingerprint(&cluster);
+    cluster.command(NodeIndex(0), write(2, serve(90_000, 99_000), Wait::NONE));
+    cluster.command(
+        NodeIndex(0),
+        NodeCommand::Forget(Forget { tag: 3, group: None, member: id(1), wait: Wait::NONE }),
+    );
+    cluster.run_for(Duration::from_secs(5));
+    let own = |tag| log.answer(tag).unwrap().1.unwrap().fingerprint;
+    assert_eq!(own(1), first, "it was answered after the second write");
+    assert_eq!((own(2), own(3)), (fingerprint(&cluster), fingerprint(&cluster)), "one commit");
+    cluster.command(NodeIndex(0), write(4, serve(90_000, 99_000), Wait::NONE));
+    cluster.run_for(millis(100));
+    let unchanged = log.answer(4).unwrap().1.unwrap();
+    assert_eq!((unchanged.changed, unchanged.fingerprint), (false, fingerprint(&cluster)));
 }
 
 #[test]

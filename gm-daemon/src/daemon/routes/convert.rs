@@ -140,13 +140,13 @@ pub(super) fn change(event: &GroupEvent) -> api::GroupChange {
     }
 }
 
-pub(super) fn write_result(group: &GroupName, written: &CommittedWrite, now: u128) -> api::WriteResult {
+pub(super) fn write_result(group: &GroupName, written: &CommittedWrite) -> api::WriteResult {
     let waited = &written.wait;
     api::WriteResult {
         group: group.to_string(),
         changed: written.changed,
         version: version(written.version),
-        fingerprint: fingerprint(now),
+        fingerprint: fingerprint(written.fingerprint),
         wait: match waited.outcome {
             WaitOutcome::Satisfied => api::WaitResult::Satisfied,
             WaitOutcome::Settled => api::WaitResult::Settled,

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use gm_clock::NetId;
 use gm_daemon::api;
-use gm_data::{Change, DEFAULT_PRIORITY, GroupName, KeyRange};
+use gm_data::{GroupName, KeyRange};
 use gm_node::{AckCount, CommittedWrite, NodeError, Wait, WaitOutcome};
 
 use super::extract::{GroupPath, JsonBody, parse_group_name};
@@ -31,33 +31,9 @@ fn parse_range(start: u32, end: u32) -> Result<KeyRange, RouteError> {
     KeyRange::new(start, end).map_err(|error| RouteError::usage(error.to_string()))
 }
 
-fn parse_change(order: &api::RangeChange) -> Result<Change, RouteError> {
-    Ok(match order {
-        api::RangeChange::Serve { start, end, port, priority } => Change::Serve {
-            range: parse_range(*start, *end)?,
-            port: Some(*port),
-            priority: priority.unwrap_or(DEFAULT_PRIORITY),
-        },
-        api::RangeChange::Unserve { start, end } => Change::Unserve(parse_range(*start, *end)?),
-        api::RangeChange::Interest { start, end } => Change::Interest(parse_range(*start, *end)?),
-        api::RangeChange::Priority { start, end, priority } => {
-            let range = parse_range(*start, *end)?;
-            match *priority {
-                api::PriorityChange::Set(priority) => Change::Priority { range, priority },
-                api::PriorityChange::Raise(by) => Change::Raise { range, by, port: None },
-                api::PriorityChange::Lower(by) => Change::Lower { range, by },
-            }
-        }
-    })
-}
-
 /// Answer to a write that stands.
-async fn write_result(app: &App, group: &GroupName, written: &CommittedWrite) -> api::WriteResult {
-    let mut done = match app.node.view(group).await {
-        Ok(view) => convert::write_result(group, written, view.map_or(0, |view| view.fingerprint())),
-        // The node has ended in the meantime, so the fingerprint is unknown.
-        Err(_) => api::WriteResult { fingerprint: String::new(), ..convert::write_result(group, written, 0) },
-    };
+fn write_result(app: &App, group: &GroupName, written: &CommittedWrite) -> api::WriteResult {
+    let mut done = convert::write_result(group, written);
     if app.gate.is_closed() && written.wait.outcome == WaitOutcome::TimedOut {
         done.wait = api::WaitResult::Ended;
     }
@@ -73,7 +49,7 @@ pub(super) async fn join(
     let api::JoinRequest { ranges, wait } = request;
     let ranges = ranges.into_iter().map(|[start, end]| parse_range(start, end)).collect::<Result<_, _>>()?;
     let written = app.node.join(&group, ranges, to_wait(&wait)).await?;
-    Ok(Json(vec![write_result(&app, &group, &written).await]))
+    Ok(Json(vec![write_result(&app, &group, &written)]))
 }
 
 /// `POST /v1/groups/{g}/leave`.
@@ -84,7 +60,7 @@ pub(super) async fn leave(
 ) -> Answer {
     let api::LeaveRequest { wait } = request;
     let written = app.node.leave(&group, to_wait(&wait)).await?;
-    Ok(Json(vec![write_result(&app, &group, &written).await]))
+    Ok(Json(vec![write_result(&app, &group, &written)]))
 }
 
 /// `POST /v1/groups/{g}/change`.
@@ -94,9 +70,8 @@ pub(super) async fn change(
     JsonBody(request): JsonBody<api::ChangeRequest>,
 ) -> Answer {
     let api::ChangeRequest { changes, wait } = request;
-    let changes = changes.iter().map(parse_change).collect::<Result<_, _>>()?;
     let written = app.node.change(&group, changes, to_wait(&wait)).await?;
-    Ok(Json(vec![write_result(&app, &group, &written).await]))
+    Ok(Json(vec![write_result(&app, &group, &written)]))
 }
 
 /// `POST /v1/groups/{g}/resume`.
@@ -107,7 +82,7 @@ pub(super) async fn resume(
 ) -> Answer {
     let api::LeaveRequest { wait } = request;
     let written = app.node.resume(&group, to_wait(&wait)).await?;
-    Ok(Json(vec![write_result(&app, &group, &written).await]))
+    Ok(Json(vec![write_result(&app, &group, &written)]))
 }
 
 /// `POST /v1/groups/{g}/purge`.
@@ -134,7 +109,7 @@ pub(super) async fn forget(State(app): AppState, JsonBody(request): JsonBody<api
     let (mut all, mut refused) = (Vec::new(), None);
     for (group, result) in results {
         match result {
-            Ok(written) => all.push(write_result(&app, &group, &written).await),
+            Ok(written) => all.push(write_result(&app, &group, &written)),
             Err(error) => refused = refused.or(Some(RouteError::from_forget(&error, Some(&group)))),
         }
     }

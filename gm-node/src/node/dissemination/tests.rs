@@ -17,7 +17,7 @@ fn broadcasts(cx: &mut Context) -> Vec<(BroadcastRequest, Option<u64>)> {
 
 fn answer(members: u64) -> PendingAnswer {
     let wait = Wait { count: AckCount::Some(members), on_disk: false, timeout: Duration::from_secs(5) };
-    PendingAnswer { tag: 7, wait, changed: true, version: record(1, (0, 9)).version() }
+    PendingAnswer::new(7, wait, true, record(1, (0, 9)).version())
 }
 
 /// Writes the record of this node in a group with members 2 and 3.

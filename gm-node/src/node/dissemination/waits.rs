@@ -11,7 +11,7 @@ use gm_data::{GroupName, Record, Replica};
 
 use super::broadcasts::{Broadcasts, GroupBroadcast};
 use super::waiter::{GroupFacts, Subject, WaitKind, Waiter};
-use crate::command::{CommittedWrite, PendingAnswer, WaitOutcome};
+use crate::command::{PendingAnswer, WaitOutcome};
 use crate::groups::MAX_INDEXED;
 use crate::node::action::Action;
 use crate::node::context::Context;
@@ -273,8 +273,9 @@ impl Waits {
             self.rounds.retain(|_, of| *of != id);
         }
         self.schedule(id, cx);
-        for (PendingAnswer { tag, changed, version, .. }, waited) in done {
-            cx.answer(tag, Some(group.clone()), Ok(CommittedWrite { version, changed, wait: waited }));
+        for (answer, waited) in done {
+            let (tag, written) = answer.complete(waited);
+            cx.answer(tag, Some(group.clone()), Ok(written));
         }
         cx.act(Action::ReleaseIfLeft(group));
     }

@@ -45,8 +45,13 @@ pub(super) fn install(cx: &mut Context, group: &GroupName, draft: Draft) -> Comm
     if changed || !others.is_empty() {
         groups.changed_groups.insert(group.clone());
     }
+    let fingerprint = groups.set.group(group).map_or(0, |committed| committed.state().fingerprint());
+    let with_fingerprint = |answer| PendingAnswer { fingerprint, ..answer };
     let record = |member| others.iter().find(|record| record.member() == member).cloned();
-    let forgotten = forgotten.into_iter().filter_map(|(member, answer)| Some((record(member)?, answer)));
-    let forgotten = forgotten.collect();
+    let forgotten = forgotten
+        .into_iter()
+        .filter_map(|(member, answer)| Some((record(member)?, with_fingerprint(answer))))
+        .collect();
+    let answers = answers.into_iter().map(with_fingerprint).collect();
     CommittedDraft { previous, own, changed, former_leave, own_evictions, forgotten, answers }
 }

@@ -145,12 +145,7 @@ impl Drafts {
                 }
                 draft.changed |= written.changed;
                 draft.own_evictions.extend(written.eviction);
-                draft.answers.push(PendingAnswer {
-                    tag,
-                    wait,
-                    changed: written.changed,
-                    version: written.version,
-                });
+                draft.answers.push(PendingAnswer::new(tag, wait, written.changed, written.version));
             }
             Err(error) => {
                 draft.replica = undo;
@@ -224,7 +219,7 @@ impl Drafts {
         let draft = self.draft(cx, &group);
         match draft.replica.forget(member) {
             Ok(version) => {
-                draft.forgotten.push((member, PendingAnswer { tag, wait, changed: true, version }))
+                draft.forgotten.push((member, PendingAnswer::new(tag, wait, true, version)));
             }
             Err(error) => cx.answer(tag, Some(group), Err(error.into())),
         }

@@ -23,7 +23,7 @@ fn at(millis: u64) -> Time {
 fn waiter(count: AckCount) -> Waiter {
     let wait = Wait { count, on_disk: false, timeout: Duration::from_secs(5) };
     let version = gm_data::Version::new(gm_clock::Incarnation::new(1).unwrap(), false, 1).unwrap();
-    let answer = PendingAnswer { tag: 1, wait, changed: true, version };
+    let answer = PendingAnswer::new(1, wait, true, version);
     let kind = WaitKind::of(&answer);
     Waiter::new(at(0), "Customers".parse().unwrap(), Subject::Own(vec![]), kind, vec![answer])
 }
