@@ -34,13 +34,13 @@ use gm_daemon::api::{ApiError, ErrorKind};
 use gm_node::file;
 
 pub(crate) use flags::Flags;
-pub(crate) use keys::{KeyIds, to_hex};
+pub(crate) use keys::{Encryption, KeyIds, to_hex};
 pub(crate) use layers::{Layers, environment};
-pub(crate) use limits::{DaemonLimits, limit_text, setting_for};
-pub(crate) use resolved::{
-    Encryption, NO_DISCOVERY, ResolvedConfig, SettingRow, changed_settings, environment_help, rows,
-};
+pub(crate) use limits::DaemonLimits;
+pub(crate) use reader::NO_DISCOVERY;
+pub(crate) use resolved::{ResolvedConfig, SettingRow, changed_settings, environment_help, rows};
 pub(crate) use resolver::resolve_by_system;
+pub(crate) use settings::{limit_text, setting_for};
 pub(crate) use spec::{JoinSpec, ServeSpec};
 
 /// Names of all settings.

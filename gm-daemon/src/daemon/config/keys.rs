@@ -1,4 +1,5 @@
-//! The keys of the settings: their ids, and refusals in the words of the settings.
+//! Keys of the settings: the encryption that they configure, their ids, and refusals in the words
+//! of the settings.
 
 use std::path::Path;
 
@@ -19,6 +20,23 @@ impl KeyIds {
     pub(crate) fn from_keyring(keyring: &Keyring) -> KeyIds {
         let mut ids = keyring.keys().map(|key| format!("{:#04x}", key.id()));
         KeyIds { sealing: ids.next().unwrap_or_default(), others: ids.collect() }
+    }
+}
+
+/// Encryption of frames.
+#[derive(Clone, Debug)]
+pub(crate) enum Encryption {
+    Keys(Keyring),
+    Insecure,
+}
+
+impl Encryption {
+    /// Ids of the keys, if there are any.
+    pub(crate) fn ids(&self) -> Option<KeyIds> {
+        match self {
+            Encryption::Keys(keyring) => Some(KeyIds::from_keyring(keyring)),
+            Encryption::Insecure => None,
+        }
     }
 }
 

@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use gm_node::NodeLimits;
 
-use super::setting::Setting;
-use super::settings::SETTINGS;
-
 /// The limits of the node and of its control socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DaemonLimits {
@@ -16,23 +13,6 @@ pub(crate) struct DaemonLimits {
     pub(crate) max_connections: usize,
     /// Time limit for a client to send its request, and to read more of the answer.
     pub(crate) api_timeout: Duration,
-}
-
-/// Setting of a limit, given the field of [`NodeLimits`]; `None` if it has none.
-pub(crate) fn setting_for(field: &str) -> Option<&'static str> {
-    let is_limit = |known: &&Setting| known.field.is_some_and(|known| known.limit == Some(field));
-    SETTINGS.iter().find(is_limit).map(|known| known.name)
-}
-
-/// Describes a limit of a group's size, with its setting if it has one.
-pub(crate) fn limit_text(field: &str) -> String {
-    let what = match field {
-        "items" => "ranges of one member",
-        "group_items" => "ranges of all members",
-        "records" => "records of present, former and forgotten members",
-        other => other,
-    };
-    setting_for(field).map_or_else(|| what.to_owned(), |setting| format!("{what}, `{setting}`"))
 }
 
 impl Default for DaemonLimits {

@@ -3,7 +3,7 @@
 
 use gm_broadcast::runtime::RuntimeSettings;
 
-use super::DaemonLimits;
+use super::limits::DaemonLimits;
 use super::spec::{JoinSpec, ServeSpec};
 use crate::daemon::log::{LogFormat, LogLevel};
 

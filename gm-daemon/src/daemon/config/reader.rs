@@ -10,15 +10,19 @@ use std::str::FromStr;
 use gm_broadcast::runtime::{DEFAULT_PORT, Multicast, RuntimeSettings};
 use gm_codec::{ClusterName, Keyring};
 
+use super::DaemonError;
+use super::keys::{self, Encryption};
 use super::layers::{Layers, SettingValue};
 use super::options::Options;
-use super::resolved::{Encryption, NO_DISCOVERY};
 use super::resolver::{self, Resolver};
 use super::setting::SettingKind;
 use super::settings::SETTINGS;
 use super::values::{Switch, TextValue, parse};
-use super::{DaemonError, keys};
 use crate::daemon::socket;
+
+/// Warning for a node that can only be found by other nodes. It is dropped once one has.
+pub(crate) const NO_DISCOVERY: &str =
+    "`multicast` is off and there is no `seed`: this node cannot find other nodes, they have to dial it";
 
 /// Reads settings one by one and collects their errors.
 pub(super) struct SettingsReader<'a> {

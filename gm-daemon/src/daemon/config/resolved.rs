@@ -3,36 +3,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use gm_codec::{ClusterName, Keyring};
+use gm_codec::ClusterName;
 
+use super::DaemonError;
+use super::keys::Encryption;
 use super::layers::Layers;
 use super::options::Options;
 use super::reader::SettingsReader;
 use super::resolver::{self, Resolver};
 use super::setting::{Setting, SettingKind};
 use super::settings::SETTINGS;
-use super::{DaemonError, KeyIds};
-
-/// Encryption of frames.
-#[derive(Clone, Debug)]
-pub(crate) enum Encryption {
-    Keys(Keyring),
-    Insecure,
-}
-
-/// Warning for a node that can only be found by other nodes. It is dropped once one has.
-pub(crate) const NO_DISCOVERY: &str =
-    "`multicast` is off and there is no `seed`: this node cannot find other nodes, they have to dial it";
-
-impl Encryption {
-    /// Ids of the keys, if there are any.
-    pub(crate) fn ids(&self) -> Option<KeyIds> {
-        match self {
-            Encryption::Keys(keyring) => Some(KeyIds::from_keyring(keyring)),
-            Encryption::Insecure => None,
-        }
-    }
-}
 
 /// Typed settings of the daemon.
 #[derive(Clone, Debug)]

@@ -28,6 +28,24 @@ pub(crate) fn find_setting(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|known| known.name == name)
 }
 
+/// Setting of a limit, given the field of [`NodeLimits`](gm_node::NodeLimits); `None` if it has
+/// none.
+pub(crate) fn setting_for(field: &str) -> Option<&'static str> {
+    let is_limit = |known: &&Setting| known.field.is_some_and(|known| known.limit == Some(field));
+    SETTINGS.iter().find(is_limit).map(|known| known.name)
+}
+
+/// Describes a limit of a group's size, with its setting if it has one.
+pub(crate) fn limit_text(field: &str) -> String {
+    let what = match field {
+        "items" => "ranges of one member",
+        "group_items" => "ranges of all members",
+        "records" => "records of present, former and forgotten members",
+        other => other,
+    };
+    setting_for(field).map_or_else(|| what.to_owned(), |setting| format!("{what}, `{setting}`"))
+}
+
 /// The settings, in the order of the output of `check` and of the help.
 pub(crate) const SETTINGS: &[Setting] = settings! {
     /// Name of the cluster. Nodes with different names ignore each other
