@@ -11,7 +11,8 @@
 use std::cell::RefCell;
 
 use gm_codec::{
-    Aead, Channel, ConnectionSide, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable, ReceivedFrame, varint,
+    Aead, Channel, ConnectionSide, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable, ReceivedFrame,
+    varint,
 };
 use libfuzzer_sys::fuzz_target;
 

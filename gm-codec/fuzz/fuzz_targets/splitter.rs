@@ -77,7 +77,11 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
             let predicted = splitter.max_memory_after(input.as_slice());
             let read = splitter.read(&mut input).map(|frame| frame.map(|frame| frame.as_slice().to_vec()));
             taken += before - input.as_slice().len();
-            assert!(splitter.capacity() <= predicted, "{} in use, {predicted} predicted", splitter.capacity());
+            assert!(
+                splitter.capacity() <= predicted,
+                "{} in use, {predicted} predicted",
+                splitter.capacity()
+            );
             match read {
                 Ok(Some(frame)) => {
                     assert_eq!((splitter.capacity(), splitter.pending_bytes()), (0, 0), "after a frame");
@@ -112,7 +116,11 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
 fn ended(splitter: &mut FrameSplitter, mut input: ReceivedChunk, error: FrameError) -> &'static str {
     let left = input.as_slice().len();
     assert_eq!(splitter.read(&mut input).map(drop), Err(error), "another error");
-    assert_eq!((input.as_slice().len(), splitter.capacity(), splitter.pending_bytes()), (left, 0, 0), "after an error");
+    assert_eq!(
+        (input.as_slice().len(), splitter.capacity(), splitter.pending_bytes()),
+        (left, 0, 0),
+        "after an error"
+    );
     error.name()
 }
 
