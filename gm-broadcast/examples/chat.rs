@@ -93,7 +93,7 @@ impl Handler for Inbox {
             Body::Application(payload) if payload.name == NAME => {
                 HandlerOutcome::deliver((from, String::from_utf8_lossy(&payload.bytes).into_owned()))
             }
-            _ => HandlerOutcome { forward: None, acks: false, stored: false, deliver: None },
+            _ => HandlerOutcome { acks: false, stored: false, deliver: None },
         }
     }
 }

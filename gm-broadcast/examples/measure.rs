@@ -53,7 +53,7 @@ impl Handler for Inbox {
             Body::Application(payload) => payload.bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
             _ => None,
         };
-        HandlerOutcome { forward: None, acks: true, stored: false, deliver: number }
+        HandlerOutcome { acks: true, stored: false, deliver: number }
     }
 }
 

@@ -28,6 +28,7 @@ pub struct BroadcasterConfig {
     pub seeds: Vec<NetId>,
     /// Nodes known from the start. Empty by default; one directory may be shared by many machines
     /// of a simulation.
+    #[doc(hidden)]
     pub directory: Arc<Directory>,
     /// Estimated cost of a send in each latency class. Estimates that are wrong by a factor of two
     /// make broadcasts later by a fifth as a rule, and never incomplete.
@@ -38,6 +39,7 @@ pub struct BroadcasterConfig {
     /// treated as local, and broadcasts to them start late.
     pub lan_within: Duration,
     /// Division of targets among relays. Default postal; the others exist for measurements.
+    #[doc(hidden)]
     pub tree_shape: TreeShape,
     /// Limits of memory and work.
     pub limits: BroadcasterLimits,

@@ -45,8 +45,6 @@ pub struct Received<'a> {
 /// A handler's decisions about a payload.
 #[derive(Clone, Debug)]
 pub struct HandlerOutcome<D> {
-    /// Payload to forward instead of the received broadcast: at most as long as a frame can be.
-    pub forward: Option<Body>,
     /// Whether this node acknowledges the broadcast.
     pub acks: bool,
     /// Whether the content is on disk. If not yet, the caller sends
@@ -57,9 +55,8 @@ pub struct HandlerOutcome<D> {
 }
 
 impl<D> HandlerOutcome<D> {
-    /// Forwards the broadcast unchanged, acknowledges it (in memory), and delivers it to the
-    /// caller.
+    /// Acknowledges the broadcast (in memory), and delivers it to the caller.
     pub const fn deliver(delivery: D) -> HandlerOutcome<D> {
-        HandlerOutcome { forward: None, acks: true, stored: false, deliver: Some(delivery) }
+        HandlerOutcome { acks: true, stored: false, deliver: Some(delivery) }
     }
 }

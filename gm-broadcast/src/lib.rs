@@ -100,7 +100,6 @@ pub mod islands;
 mod latency_class;
 mod loss_recovery;
 mod machine;
-mod payload_registry;
 mod peer_status;
 mod peers;
 pub mod plan;
@@ -127,9 +126,10 @@ pub use event::{
 pub use handler::{Handler, HandlerOutcome, Path, Received};
 pub use latency_class::{LatencyClass, PathCost, PathCosts};
 pub use machine::{ConnectionId, DialFailure, Input, Machine, Output, Outputs, STALL_TIMEOUT, Via};
-pub use payload_registry::{Handled, PayloadCoding, PayloadRegistry, RegisterError};
 pub use peer_status::{PeerStatus, SeedTrouble};
+#[doc(hidden)]
 pub use peers::{Directory, KnownNode};
+#[doc(hidden)]
 pub use plan::TreeShape;
 pub use rng::Rng;
 pub use time::Time;

@@ -32,7 +32,7 @@ impl Handler for AcceptAll {
     type Delivery = ();
 
     fn handle(&mut self, _now: Time, _received: Received<'_>) -> HandlerOutcome<()> {
-        HandlerOutcome { forward: None, acks: true, stored: false, deliver: Some(()) }
+        HandlerOutcome { acks: true, stored: false, deliver: Some(()) }
     }
 }
 

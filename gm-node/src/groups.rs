@@ -297,6 +297,6 @@ impl Handler for Groups {
             _ if broadcast.is_some() => self.counters.count(NodeCounter::UnexpectedBroadcasts),
             body => self.effects.push_back(Effect::Exchange { from, path, body: body.clone() }),
         }
-        HandlerOutcome { forward: None, acks: counts, stored: false, deliver: None }
+        HandlerOutcome { acks: counts, stored: false, deliver: None }
     }
 }

@@ -266,7 +266,6 @@ pub(crate) const MUTATED: &[MutatedCrate] = &[
             "token_bucket.rs",
             "datagram_path.rs",
             "retransmit_cache.rs",
-            "payload_registry.rs",
             "ack_aggregation.rs",
             "unopened.rs",
             "dedup.rs",

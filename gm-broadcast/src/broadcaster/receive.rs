@@ -256,7 +256,6 @@ impl<D> Broadcaster<D> {
         if let Some(delivery) = outcome.deliver {
             self.outputs.push(Output::Deliver(delivery));
         }
-        let body = outcome.forward.unwrap_or(body);
         let multicast = match path {
             Path::Multicast => true,
             Path::Datagram => false,

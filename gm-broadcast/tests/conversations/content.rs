@@ -7,7 +7,7 @@ use gm_sim::{Effect, TrafficKind};
 use crate::acks::{settled, with_acks};
 use crate::multicast::ACQUAINTED;
 use crate::net::Net;
-use crate::station::{Decisions, broadcast_of, ms, node};
+use crate::station::{broadcast_of, ms, node};
 use crate::trees::deep;
 
 /// Letters that compression does not shorten much.
@@ -55,21 +55,22 @@ fn every_size_reaches_all_once() {
 }
 
 #[test]
-fn a_handler_may_change_forwarded_content() {
+fn equal_latencies_make_a_binomial_tree() {
     let mut net = Net::of(8, None, |config| config.path_costs = deep());
-    for number in 1..8 {
-        net.decide(number, Decisions { adds: Some("+"), ..Decisions::default() });
-    }
     let id = net.broadcast(0, with_acks(5, "said"));
     net.run(ms(2_000));
     assert_eq!(settled(&net, 5, 7).delivered, 7);
+    let sender = |of: usize| {
+        let got = net.got(of, id);
+        assert_eq!(got.len(), 1);
+        (0..8).find(|number| node(*number) == got[0].from).unwrap()
+    };
     let mut depths = [0; 4];
     for number in 1..8 {
-        let got = net.got(number, id);
-        assert_eq!(got.len(), 1);
-        depths[got[0].text.len() - "said".len()] += 1;
+        let relays = std::iter::successors(Some(sender(number)), |of| (*of != 0).then(|| sender(*of)));
+        depths[relays.count() - 1] += 1;
     }
-    assert_eq!(depths, [3, 3, 1, 0], "a binomial tree");
+    assert_eq!(depths, [3, 3, 1, 0], "relays between the origin and each receiver");
 }
 
 /// Payloads that may not be broadcast, or cannot be encoded, are rejected.

@@ -22,13 +22,11 @@ pub(crate) struct Delivered {
 pub(crate) struct Decisions {
     pub(crate) counts: bool,
     pub(crate) stored: bool,
-    /// Text that it appends to forwarded broadcasts.
-    pub(crate) adds: Option<&'static str>,
 }
 
 impl Default for Decisions {
     fn default() -> Decisions {
-        Decisions { counts: true, stored: false, adds: None }
+        Decisions { counts: true, stored: false }
     }
 }
 
@@ -42,10 +40,9 @@ impl Handler for RecordingHandler {
     fn handle(&mut self, _now: Time, received: Received<'_>) -> HandlerOutcome<Delivered> {
         let Body::Application(application) = received.body else { panic!("{received:?}") };
         let text = String::from_utf8(application.bytes.to_vec()).unwrap();
-        let Decisions { counts, stored, adds } = self.0.get();
-        let forward = adds.map(|more| self::text(&format!("{text}{more}")));
+        let Decisions { counts, stored } = self.0.get();
         let got = Delivered { from: received.from, id: received.broadcast, path: received.path, text };
-        HandlerOutcome { forward, acks: counts, stored, deliver: Some(got) }
+        HandlerOutcome { acks: counts, stored, deliver: Some(got) }
     }
 }
 

@@ -71,35 +71,6 @@ impl Node {
         self.change(group, vec![Change::Unserve(range)], wait).await
     }
 
-    /// [`serve`](Node::serve) under the name of the original, the prototype from which gm began.
-    ///
-    /// # Errors
-    /// A [`NodeError`].
-    pub async fn add_item(
-        &self,
-        group: &GroupName,
-        range: KeyRange,
-        port: u16,
-        priority: u16,
-        wait: Wait,
-    ) -> Result<CommittedWrite, NodeError> {
-        self.serve(group, range, port, priority, wait).await
-    }
-
-    /// [`unserve`](Node::unserve) under the name of the original, the prototype from which gm
-    /// began.
-    ///
-    /// # Errors
-    /// A [`NodeError`].
-    pub async fn remove_item(
-        &self,
-        group: &GroupName,
-        range: KeyRange,
-        wait: Wait,
-    ) -> Result<CommittedWrite, NodeError> {
-        self.unserve(group, range, wait).await
-    }
-
     /// Forgets another member, in one group or in all hosted groups that know it. Returns the
     /// result for each.
     ///
