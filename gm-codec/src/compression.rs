@@ -63,3 +63,6 @@ pub(crate) fn decompress(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Resul
         _ => Err(FrameError::BadCompression),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,6 +167,25 @@ fn content_is_copied_from_a_long_buffer() {
     assert!(lies_in(&content(open(received).decode(&Limits::default()).unwrap()), &own));
 }
 
+/// A frame that fills its chunk stays there and needs no other memory; one whose last byte is
+/// missing does.
+#[test]
+fn a_frame_that_fills_its_chunk_stays_there() {
+    let frame = frame(&encoded(&payload(1_000, 0)), usize::MAX);
+    let mut splitter = FrameSplitter::new(&Limits::default());
+    let mut chunk = ReceivedChunk::from(frame.as_slice());
+    let whole = place(chunk.as_slice());
+    assert_eq!(splitter.max_memory_after(&frame), 0);
+    let received = splitter.read(&mut chunk).unwrap().unwrap();
+    assert_eq!((place(received.as_slice()), splitter.capacity()), (whole, 0));
+
+    let (begin, end) = frame.split_at(frame.len() - 1);
+    assert_eq!(splitter.max_memory_after(begin), begin.len());
+    assert!(splitter.read(&mut ReceivedChunk::from(begin)).unwrap().is_none());
+    assert_eq!(splitter.max_memory_after(end), frame.len());
+    assert!(splitter.read(&mut ReceivedChunk::from(end)).unwrap().is_some());
+}
+
 /// A frame with another owner is copied before it is opened in place.
 #[test]
 fn other_owners_keep_their_bytes() {
