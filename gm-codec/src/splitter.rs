@@ -124,7 +124,8 @@ impl FrameSplitter {
         let buffered = self.buffer.len();
         let available = input.as_slice();
         let taken = &available[..available.len().min(whole.saturating_sub(buffered))];
-        let room = grown_capacity(self.buffer.capacity(), buffered + taken.len(), whole);
+        let kept = self.buffer.capacity().max(MIN_CAPACITY);
+        let room = grown_capacity(kept, buffered + taken.len(), whole);
         if room > self.buffer.capacity() {
             self.buffer.reserve_exact(room - buffered);
         }

@@ -115,6 +115,23 @@ fn first_frame_size_is_limited() {
     assert_eq!((small.first_frame(), Limits::default().first_frame()), (1_200, 4_096));
 }
 
+/// The prediction holds for short pieces too, which let the buffer grow from its smallest size.
+#[test]
+fn memory_of_short_pieces_is_predicted() {
+    let mut frame = vec![0x67, 1, 9, 0x7f];
+    frame.resize(131, 0);
+    for size in 1..=131 {
+        let mut splitter = FrameSplitter::new(&Limits::default());
+        for piece in frame.chunks(size) {
+            let predicted = splitter.max_memory_after(piece);
+            let received = read(&mut splitter, &mut chunk(piece)).expect("valid");
+            let used = splitter.capacity();
+            assert!(used <= predicted, "{used} in use, {predicted} predicted, pieces of {size}");
+            assert!(received.is_some() || used == predicted, "pieces of {size}");
+        }
+    }
+}
+
 #[test]
 fn oversized_first_frame_is_neither_sealed_nor_opened() {
     let mut ours = codec(&[1], "c");
