@@ -286,6 +286,7 @@ pub(crate) const MUTATED: &[MutatedCrate] = &[
             "node/anti_entropy/freshness.rs",
             "node/anti_entropy/partner.rs",
             "node/registration/unresponsive.rs",
+            "node/anti_entropy/group_tree.rs",
             "node/anti_entropy/shared_groups.rs",
             "node/dissemination/waiter",
             "rendezvous.rs",
