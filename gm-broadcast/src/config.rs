@@ -117,8 +117,10 @@ pub struct BroadcasterTimings {
     /// set up again and again.
     pub idle: Duration,
     /// Time from the start of a connection to its first authentic frame; then it is closed. Default
-    /// 5 s. Too low, distant or busy peers are cut off; too high, strangers hold connections for
-    /// longer.
+    /// 5 s. Too low, distant or busy peers are cut off, and below [`STALL_TIMEOUT`] a path that
+    /// drops large packets is found late; too high, strangers hold connections for longer.
+    ///
+    /// [`STALL_TIMEOUT`]: crate::STALL_TIMEOUT
     pub opening: Duration,
     /// Time in which a frame must be complete once it began, and a second more for each 64 KiB
     /// received. Default 60 s.

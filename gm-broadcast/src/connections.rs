@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     /// The dialed peer, or the sender of the first frame.
     pub(crate) peer: Option<NetId>,
     pub(crate) state: ConnectionState,
+    /// Whether this node dialed it with small segments, which pass every path.
+    pub(crate) small_segments: bool,
     pub(crate) splitter: FrameSplitter,
     /// Bytes that were handed to the driver and not yet to the system.
     pub(crate) in_flight: usize,
@@ -67,6 +69,14 @@ pub(crate) enum OutboxEntry {
     Direct(Body),
 }
 
+impl OutboxEntry {
+    /// Whether its frame fits a small segment, as a rule. Acks do, and must not wait for a dial: a
+    /// relay that sends none for a while is replaced.
+    pub(crate) const fn fits_small_segment(&self) -> bool {
+        matches!(self, OutboxEntry::Direct(Body::Ack(_) | Body::HeaderOnly | Body::Root(_)))
+    }
+}
+
 /// A broadcast with the subtree of one relay.
 #[derive(Clone, Debug)]
 pub(crate) struct OutboundBroadcast {
@@ -102,11 +112,6 @@ impl Connections {
         Connections { table: BTreeMap::new(), dialled: 0 }
     }
 
-    pub(crate) fn next_id(&mut self) -> ConnectionId {
-        self.dialled += 1;
-        ConnectionId::dialled(self.dialled)
-    }
-
     pub(crate) fn add(
         &mut self,
         link: ConnectionId,
@@ -118,6 +123,7 @@ impl Connections {
         let new = Connection {
             peer,
             state,
+            small_segments: false,
             splitter: FrameSplitter::new(limits),
             in_flight: 0,
             outbox: VecDeque::new(),
@@ -132,9 +138,28 @@ impl Connections {
         self.table.insert(link, new);
     }
 
-    /// The oldest open connection to a node.
+    /// The open connection to a node that is used if its present one ends: one with small segments,
+    /// if there is one, because it passes every path; else the oldest one.
     pub(crate) fn open_with(&self, node: NetId) -> Option<ConnectionId> {
-        self.table.iter().find(|(_, link)| link.peer == Some(node) && link.is_open()).map(|(id, _)| *id)
+        let open = self.table.iter().filter(|(_, link)| link.peer == Some(node) && link.is_open());
+        open.min_by_key(|(id, link)| (!link.small_segments, **id)).map(|(id, _)| *id)
+    }
+
+    /// Adds a connection that this node dials.
+    pub(crate) fn add_dial(
+        &mut self,
+        to: NetId,
+        small_segments: bool,
+        now: Time,
+        limits: &Limits,
+    ) -> ConnectionId {
+        self.dialled += 1;
+        let link = ConnectionId::dialled(self.dialled);
+        self.add(link, Some(to), ConnectionState::Dialling, now, limits);
+        if let Some(link) = self.table.get_mut(&link) {
+            link.small_segments = small_segments;
+        }
+        link
     }
 
     /// Accepted connections that are not authenticated, the oldest first.

@@ -83,9 +83,10 @@ pub enum DialFailure {
 
 /// Time without any acknowledgement from the other side, while data is unacknowledged, after which
 /// the system gives up a connection (the TCP user timeout of RFC 5482). Much longer than usual
-/// losses last, and short enough that a path which drops large packets is found before an operator
-/// gives up.
-pub const STALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// losses last, and shorter than the default of
+/// [`opening`](crate::BroadcasterTimings::opening): otherwise a peer that never receives a large
+/// first frame would close the connection before the sender learns that the path dropped it.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// An input of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]

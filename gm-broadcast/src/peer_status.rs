@@ -11,6 +11,7 @@ use crate::datagram_path::DatagramReachability;
 use crate::handler::Path;
 use crate::latency_class::LatencyClass;
 use crate::machine::DialFailure;
+use crate::peers::SMALL_SEGMENTS_FOR;
 use crate::time::Time;
 
 /// Shortest time for which a peer counts as near after its last multicast...
@@ -19,9 +20,6 @@ const NEAR_MIN: Duration = Duration::from_secs(60);
 const NEAR_ROUNDS: u32 = 2;
 /// Requests without reply since a peer's last sign of life after which it no longer counts as near.
 const NEAR_UNANSWERED: u32 = 3;
-/// Time after a stalled transfer in which connections to the peer use small segments; then full
-/// ones are tried again.
-pub(crate) const SMALL_SEGMENTS_FOR: Duration = Duration::from_secs(600);
 
 /// Status of a peer. Durations count back from now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -123,6 +123,16 @@ pub(crate) struct Peer {
     pub(crate) frame_bucket: TokenBucket,
 }
 
+impl Peer {
+    /// Whether connections to the peer should use small segments.
+    pub(crate) fn drops_large_packets(&self, now: Time) -> bool {
+        self.stalled.is_some_and(|at| now.since(at) < SMALL_SEGMENTS_FOR)
+    }
+}
+
+/// Time after a stalled transfer in which connections to the peer use small segments; then full
+/// ones are tried again.
+pub(crate) const SMALL_SEGMENTS_FOR: Duration = Duration::from_secs(600);
 /// Refused connections in a row after which nothing listens at the peer.
 const REFUSALS: u32 = 3;
 

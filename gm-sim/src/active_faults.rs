@@ -122,6 +122,9 @@ pub enum Effect {
     Udp(Rates),
     /// Loses datagrams longer than this, in bytes.
     Mtu(usize),
+    /// Loses datagrams longer than this, in bytes, and blocks longer segments of connections,
+    /// except of those that were dialled with small segments.
+    MtuBlackHole(usize),
     /// Loses every datagram; connections work.
     UdpBlocked,
     /// Loses every multicast.
@@ -198,17 +201,34 @@ impl ActiveFaults {
         self.matching(now, path).find_map(|(fault, _)| pick(&fault.effect).map(|value| (fault.class, value)))
     }
 
-    /// Class of the fault that blocks the path, if one does; `stalls` decides whether a stall
-    /// blocks.
-    pub(crate) fn blocked_by(&self, now: Time, path: &PathEnds<'_>, stalls: bool) -> Option<FaultClass> {
+    /// Class of the fault that blocks a datagram, if one does.
+    pub(crate) fn blocks_datagram(&self, now: Time, path: &PathEnds<'_>) -> Option<FaultClass> {
+        self.blocked_by(now, path, |_| false)
+    }
+
+    /// Class of the fault that blocks a connection's segment, if one does. `packet` is the length
+    /// of its longest packet in bytes.
+    pub(crate) fn blocks_segment(&self, now: Time, path: &PathEnds<'_>, packet: usize) -> Option<FaultClass> {
+        self.blocked_by(now, path, |effect| match effect {
+            Effect::Stall => true,
+            Effect::MtuBlackHole(limit) => packet > *limit,
+            _ => false,
+        })
+    }
+
+    fn blocked_by(
+        &self,
+        now: Time,
+        path: &PathEnds<'_>,
+        also: impl Fn(&Effect) -> bool,
+    ) -> Option<FaultClass> {
         self.matching(now, path).find_map(|(fault, since)| {
             let blocks = match fault.effect {
                 Effect::Block => true,
-                Effect::Stall => stalls,
                 Effect::FlipFlop(turn) => {
                     (now.since(since).as_nanos() / turn.as_nanos().max(1)).is_multiple_of(2)
                 }
-                _ => false,
+                _ => also(&fault.effect),
             };
             blocks.then_some(fault.class)
         })

@@ -66,6 +66,8 @@ pub(crate) struct ConnEnd {
     pub(crate) life: u32,
     pub(crate) link: ConnectionId,
     pub(crate) state: EndState,
+    /// Whether the connection was dialled with small segments, which pass every path.
+    pub(crate) small_segments: bool,
     /// Whether the kernel of this end has confirmation of the other end.
     pub(crate) established: bool,
     /// Whether the program closed the end: bytes sent before are still delivered, received bytes
@@ -102,6 +104,7 @@ impl ConnEnd {
             life,
             link,
             state,
+            small_segments: false,
             established: false,
             closing: false,
             reading: false,
@@ -117,6 +120,17 @@ impl ConnEnd {
             tries: 0,
             receive_buffer: VecDeque::new(),
         }
+    }
+
+    /// Length of the longest packet that carries a part of a segment, in bytes; 0 if every packet
+    /// is small.
+    pub(crate) const fn longest_packet(&self, segment: &Segment) -> usize {
+        if self.small_segments { 0 } else { segment.payload_length() }
+    }
+
+    /// The same of all segments that are held up; `None` if there are none.
+    pub(crate) fn longest_blocked_packet(&self) -> Option<usize> {
+        self.blocked.iter().map(|segment| self.longest_packet(segment)).max()
     }
 
     /// Number of bytes sent by this end that the other end's kernel has not received.

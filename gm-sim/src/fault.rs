@@ -18,6 +18,9 @@ pub enum FaultClass {
     BitFlip,
     /// A datagram was longer than the path's MTU, and was lost.
     SmallMtu,
+    /// A datagram, or a segment of a connection with full segments, was longer than the path
+    /// carries, and was lost without notice (a path MTU black hole, RFC 2923).
+    MtuBlackHole,
     /// A datagram was lost on a path that carries connections but no datagrams.
     UdpBlocked,
     /// A multicast did not reach a node.
@@ -95,13 +98,14 @@ pub enum FaultClass {
 
 impl FaultClass {
     /// Classes that the world itself produces: of processes, hosts, clocks and the network.
-    pub const ALL: [FaultClass; 27] = [
+    pub const ALL: [FaultClass; 28] = [
         FaultClass::Loss,
         FaultClass::Duplication,
         FaultClass::Reordering,
         FaultClass::Truncation,
         FaultClass::BitFlip,
         FaultClass::SmallMtu,
+        FaultClass::MtuBlackHole,
         FaultClass::UdpBlocked,
         FaultClass::MulticastBlocked,
         FaultClass::OneWay,
@@ -163,6 +167,7 @@ impl FaultClass {
             FaultClass::Truncation => "truncation",
             FaultClass::BitFlip => "bit-flip",
             FaultClass::SmallMtu => "small-mtu",
+            FaultClass::MtuBlackHole => "mtu-black-hole",
             FaultClass::UdpBlocked => "udp-blocked",
             FaultClass::MulticastBlocked => "multicast-blocked",
             FaultClass::OneWay => "one-way",

@@ -109,6 +109,10 @@ impl FaultDraw<'_> {
                 let max = self.rng.index(577);
                 self.push_fault(from, until, random_scope, Effect::Mtu(max));
             }
+            FaultClass::MtuBlackHole => {
+                let max = self.rng.index(577);
+                self.push_fault(from, until, random_scope, Effect::MtuBlackHole(max));
+            }
             FaultClass::UdpBlocked => {
                 // A firewall may drop datagrams in one direction only.
                 let scope = if self.rng.ratio(1, 3) {

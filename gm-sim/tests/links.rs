@@ -269,6 +269,31 @@ fn a_reset_closes_both_ends_and_a_stall_only_delays() {
 }
 
 #[test]
+fn a_black_hole_swallows_long_segments_only() {
+    let mut world = probes(2, 2, plain());
+    let fault = fault(FaultClass::MtuBlackHole, Effect::MtuBlackHole(100));
+    world.apply(Action::BeginFault(fault, at(60_000)));
+    world.order(0, dial(1));
+    world.run_until(at(100));
+    world.order(0, send(DIALLED, text(100)));
+    world.run_until(at(200));
+    world.order(0, send(DIALLED, text(101)));
+    // Its receipt is acknowledged behind the bytes that are held up.
+    world.order(1, send(ACCEPTED, text(50)));
+    world.run_until(at(20_000));
+    assert_eq!((world.probe(1).bytes(ACCEPTED).len(), world.probe(0).bytes(DIALLED).len()), (100, 50));
+    assert!(world.probe(0).when(&Input::ConnectionClosed { link: DIALLED, stalled: true }).is_some());
+    assert!(world.probe(1).when(&Input::ConnectionClosed { link: ACCEPTED, stalled: true }).is_none());
+    let (dialled, accepted) = (ConnectionId::dialled(1), ConnectionId::accepted(1));
+    world.order(0, Output::Dial { link: dialled, to: id(1), small_segments: true });
+    world.run_until(at(21_000));
+    world.order(0, send(dialled, text(1_000)));
+    world.order(1, send(accepted, text(1_000)));
+    world.run_until(at(22_000));
+    assert_eq!((world.probe(1).bytes(accepted).len(), world.probe(0).bytes(dialled).len()), (1_000, 1_000));
+}
+
+#[test]
 fn refused_and_silent_dials() {
     let mut world = probes(2, 2, plain());
     world.apply(Action::BeginFault(fault(FaultClass::DialRefused, Effect::Refuse), at(10)));

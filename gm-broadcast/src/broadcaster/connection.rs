@@ -223,9 +223,16 @@ impl<D> Broadcaster<D> {
         }
         peer.refusals = 0;
         peer.backoff_until = Time::ZERO;
+        let present = peer.connection;
         let usable = |link: &Connection| link.is_open() && link.is_usable(now, self.config.timings.idle);
-        let usable = peer.connection.and_then(|link| self.connections.table.get(&link)).is_some_and(usable);
-        if !usable {
+        let is_usable = present.and_then(|link| self.connections.table.get(&link)).is_some_and(usable);
+        // If the path drops large packets, a connection with small segments stays or takes over,
+        // also one that is still dialed.
+        let should_end = |link: ConnectionId| self.should_be_replaced(now, node, link);
+        let worse = present.is_some_and(|present| should_end(id) && !should_end(present));
+        let better = present.is_some_and(|present| !should_end(id) && should_end(present));
+        let (peer, _) = self.peers.entry(node, known);
+        if better || !is_usable && !worse {
             // What waits for a slower dial is sent by this connection.
             let before = peer.connection.replace(id);
             let waiting = before.and_then(|before| self.connections.table.get_mut(&before));

@@ -166,7 +166,7 @@ impl<D> Broadcaster<D> {
 
     /// Appends an entry to the outbox of the connection to a node.
     pub(super) fn enqueue_to(&mut self, now: Time, to: NetId, entry: OutboxEntry) {
-        let Some(link) = self.connection_to(now, to) else {
+        let Some(link) = self.connection_to(now, to, entry.fits_small_segment()) else {
             return match entry {
                 OutboxEntry::Broadcast(outbound) => self.on_outbound_lost(now, to, outbound, true),
                 OutboxEntry::Direct(_) => self.counters.count(Counter::DirectUnreachable),
@@ -205,21 +205,26 @@ impl<D> Broadcaster<D> {
         }
     }
 
-    /// The connection to a node, which is dialed if there is none; `None` if the node is in backoff
-    /// or the limit of connections is reached.
-    pub(super) fn connection_to(&mut self, now: Time, to: NetId) -> Option<ConnectionId> {
+    /// The connection to a node, which is dialed if there is none, or none that passes the path;
+    /// `None` if there is none and the node is in backoff or the limit of connections is reached.
+    /// `small`: the entry passes every path, so no dial delays it while any connection is open.
+    pub(super) fn connection_to(&mut self, now: Time, to: NetId, small: bool) -> Option<ConnectionId> {
         let known = self.config.directory.get(to);
         let (peer, _) = self.peers.entry(to, known);
+        let (present, in_backoff) = (peer.connection, peer.backoff_until > now);
+        let drops_large = peer.drops_large_packets(now);
         let idle = self.config.timings.idle;
         let takes = |link: &ConnectionId| {
             self.connections.table.get(link).is_some_and(|link| link.is_usable(now, idle))
         };
-        if let Some(link) = peer.connection.filter(takes) {
-            return Some(link);
+        if small && drops_large {
+            let open = self.connections.open_with(to).filter(takes);
+            if open.is_some() {
+                return open;
+            }
         }
-        if peer.backoff_until > now {
-            return None;
-        }
-        self.dial(now, to)
+        let usable = present.filter(takes);
+        let is_good = usable.is_some_and(|link| !self.should_be_replaced(now, to, link));
+        if is_good || in_backoff { usable } else { self.dial(now, to).or(usable) }
     }
 }

@@ -12,7 +12,7 @@ use gm_clock::NetId;
 use super::Broadcaster;
 use super::timeouts::BroadcasterTimer;
 use crate::ack_aggregation::{RelayAcks, RelayState};
-use crate::connections::{ConnectionState, OutboundBroadcast, OutboxEntry, RelayAckRequest};
+use crate::connections::{OutboundBroadcast, OutboxEntry, RelayAckRequest};
 use crate::counter::Counter;
 use crate::latency_class::LatencyClass;
 use crate::machine::{ConnectionId, Output};
@@ -76,7 +76,7 @@ impl<D> Broadcaster<D> {
                 }
                 return;
             };
-            let link = self.connection_to(now, node);
+            let link = self.connection_to(now, node, false);
             let is_open = link.and_then(|link| self.connections.table.get(&link)).map(|link| link.is_open());
             let Some(handover) = self.handovers.get_mut(&id) else { return };
             match (link, is_open) {
@@ -259,12 +259,17 @@ impl<D> Broadcaster<D> {
             };
             self.lose_connection(now, idlest);
         }
-        let link = self.connections.next_id();
-        self.connections.add(link, Some(to), ConnectionState::Dialling, now, self.codec.limits());
+        let link = self.start_dial(now, to);
         self.peers.entry(to, self.config.directory.get(to)).0.connection = Some(link);
         self.counters.count(Counter::DialsStarted);
-        let small_segments = self.drops_large_packets(now, to);
-        self.outputs.push(Output::Dial { link, to, small_segments });
         Some(link)
+    }
+
+    /// Dials a node, with small segments if the path to it drops large packets.
+    pub(super) fn start_dial(&mut self, now: Time, to: NetId) -> ConnectionId {
+        let small_segments = self.peers.get(to).is_some_and(|peer| peer.drops_large_packets(now));
+        let link = self.connections.add_dial(to, small_segments, now, self.codec.limits());
+        self.outputs.push(Output::Dial { link, to, small_segments });
+        link
     }
 }

@@ -10,12 +10,12 @@ use gm_codec::{Body, ConnectionSide, FrameError, PeerExchange};
 
 use super::Broadcaster;
 use super::timeouts::BroadcasterTimer;
-use crate::connections::ConnectionState;
 use crate::counter::Counter;
 use crate::datagram_path::ProbeOutcome;
 use crate::event::{BroadcastEvent, Transport};
-use crate::machine::{ConnectionId, DialFailure, Output, STALL_TIMEOUT};
-use crate::peer_status::{CLOSES_BEFORE_REPORT, SMALL_SEGMENTS_FOR, SeedTrouble};
+use crate::machine::{ConnectionId, DialFailure, STALL_TIMEOUT};
+use crate::peer_status::{CLOSES_BEFORE_REPORT, SeedTrouble};
+use crate::peers::SMALL_SEGMENTS_FOR;
 use crate::time::Time;
 use crate::unopened::{Unopened, UnopenedCause};
 
@@ -183,13 +183,11 @@ impl<D> Broadcaster<D> {
         if peer.reached || !accepted || peer.backoff_until > now || peer.check_at > now || !room {
             return;
         }
-        let link = self.connections.next_id();
-        self.connections.add(link, Some(node), ConnectionState::Dialling, now, self.codec.limits());
         if let Some(peer) = self.peers.get_mut(node) {
             peer.check_at = now + ADDRESS_CHECK_INTERVAL;
         }
         self.counters.count(Counter::AddressChecks);
-        self.outputs.push(Output::Dial { link, to: node, small_segments: false });
+        self.start_dial(now, node);
     }
 
     /// The system gave up a connection without acknowledgements. If the node is alive, small
@@ -206,10 +204,16 @@ impl<D> Broadcaster<D> {
         }
     }
 
-    /// Whether connections to a node should use small segments.
-    pub(super) fn drops_large_packets(&self, now: Time, node: NetId) -> bool {
-        let stalled = self.peers.get(node).and_then(|peer| peer.stalled);
-        stalled.is_some_and(|at| now.since(at) < SMALL_SEGMENTS_FOR)
+    /// Whether a connection must not be used for a node if another one can be dialed: the path to
+    /// the node drops large packets, and the connection was accepted, or dialed before that showed.
+    /// A node that could not be dialed lately is sent to by what there is.
+    pub(super) fn should_be_replaced(&self, now: Time, node: NetId, id: ConnectionId) -> bool {
+        let is_small = self.connections.table.get(&id).is_some_and(|link| link.small_segments);
+        self.peers.get(node).is_some_and(|peer| {
+            let failed = peer.failure.map(|(_, last, _)| last);
+            let may_dial = failed.is_none_or(|last| now.since(last) >= ADDRESS_CHECK_INTERVAL);
+            !is_small && may_dial && peer.drops_large_packets(now)
+        })
     }
 
     /// Removes a node from the known peers.

@@ -2,10 +2,10 @@
 //! path that drops large packets are detected, reported and worked around.
 
 use gm_broadcast::{
-    BroadcastCommand, BroadcastEvent, ConnectionId, DatagramReachability, Input, Path, PeerStatus,
-    SeedTrouble, Transport, UnopenedCause,
+    BroadcastCommand, BroadcastEvent, BroadcasterTimings, ConnectionId, DatagramReachability, Input, Path,
+    PeerStatus, STALL_TIMEOUT, SeedTrouble, Transport, UnopenedCause,
 };
-use gm_sim::TrafficKind;
+use gm_sim::{Effect, TrafficKind};
 
 use crate::net::Net;
 use crate::station::{codec, insecure, ms, node, sealed, text};
@@ -163,6 +163,40 @@ fn an_unreachable_node_is_served_on_its_own_connection() {
     assert!(status(&net).is_unreachable_at_its_address(), "{:?}", status(&net));
     assert_eq!(net.broadcaster(1).reached_by_others(net.now()), None);
     assert!(net.broadcaster(0).reached_by_others(net.now()).is_some());
+}
+
+/// Otherwise the peer of a connection whose first frame is lost would close it first, and its end
+/// would not show that the path drops large packets.
+#[test]
+fn a_stalled_connection_ends_before_its_peer_closes_it() {
+    assert!(STALL_TIMEOUT < BroadcasterTimings::DEFAULT.opening);
+}
+
+/// A stalled connection to a node that is alive: the next one uses small segments, and replaces one
+/// that the node opened, unless it cannot be dialed.
+#[test]
+fn a_stalled_transfer_replaces_an_accepted_connection() {
+    for reachable in [true, false] {
+        let mut net = Net::of(2, None, |_| {});
+        // Both dial.
+        net.send(0, 1, "hello", Transport::Tcp);
+        net.send(1, 0, "hello", Transport::Tcp);
+        net.run(ms(100));
+        net.feed(0, Input::ConnectionClosed { link: ConnectionId::dialled(1), stalled: true });
+        assert!(net.saw(0, |event| *event == BroadcastEvent::Stalled(node(1))));
+        if !reachable {
+            net.begin((0, 1), Effect::Refuse);
+        }
+        let dials = net.dials.len();
+        for number in 0..4 {
+            net.send(0, 1, &number.to_string(), Transport::Tcp);
+            net.run(ms(500));
+        }
+        assert_eq!(net.dials.len() - dials, 1, "reachable: {reachable}");
+        // What waits for the refused dial is lost; the accepted connection carries the rest.
+        let arrived = if reachable { &["hello", "0", "1", "2", "3"][..] } else { &["hello", "1", "2", "3"] };
+        assert_eq!(net.texts(1), arrived, "reachable: {reachable}");
+    }
 }
 
 /// A stalled connection to a node that is alive: the next one uses small segments.

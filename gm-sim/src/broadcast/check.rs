@@ -30,7 +30,8 @@ pub fn add_all(world: &mut World<SimBroadcaster>, history: &SharedHistory) {
 }
 
 /// Fault classes that can make a live node seem unreachable.
-pub(crate) const REACHABILITY_FAULTS: [FaultClass; 10] = [
+pub(crate) const REACHABILITY_FAULTS: [FaultClass; 11] = [
+    FaultClass::MtuBlackHole,
     FaultClass::OneWay,
     FaultClass::Partition,
     FaultClass::FlipFlop,

@@ -11,14 +11,18 @@ use crate::node::NodeIndex;
 use crate::observation::Observation;
 
 impl<M: Machine> World<M> {
-    pub(super) fn dial(&mut self, node: NodeIndex, link: ConnectionId, to: NetId) {
+    pub(super) fn dial(&mut self, node: NodeIndex, link: ConnectionId, to: NetId, small_segments: bool) {
         self.observe(node, &Observation::Dialled { link, to });
         // An address outside this world behaves like a dead host.
         let peer = self.find(to).unwrap_or(NodeIndex::OUTSIDER);
         let life = self.nodes[node.index()].life;
-        let dialler = ConnEnd::new(node, life, link, EndState::Dialling);
-        let key =
-            self.conns.add([dialler, ConnEnd::new(peer, 0, ConnectionId::accepted(0), EndState::Accepted)]);
+        let mut ends = [
+            ConnEnd::new(node, life, link, EndState::Dialling),
+            ConnEnd::new(peer, 0, ConnectionId::accepted(0), EndState::Accepted),
+        ];
+        // The limit is sent with the SYN, and binds both sides.
+        ends.iter_mut().for_each(|end| end.small_segments = small_segments);
+        let key = self.conns.add(ends);
         self.nodes[node.index()].conns.insert(link, (key, DIALLER));
         self.queue.push(self.now + self.network.tcp.connect_timeout, ScheduledEvent::DialTimeout(key));
         if peer == NodeIndex::OUTSIDER {

@@ -86,7 +86,7 @@ impl<M: Machine> World<M> {
             match output {
                 Output::Multicast(bytes) => self.multicast(node, bytes),
                 Output::Datagram { to, bytes } => self.datagram(node, to, bytes),
-                Output::Dial { link, to, small_segments: _ } => self.dial(node, link, to),
+                Output::Dial { link, to, small_segments } => self.dial(node, link, to, small_segments),
                 Output::Send { link, bytes } => self.send_bytes(node, link, bytes),
                 Output::Close { link } => self.close(node, link),
                 Output::Deliver(delivery) => self.observe(node, &Observation::Delivered(&delivery)),

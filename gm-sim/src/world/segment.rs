@@ -25,26 +25,30 @@ impl<M: Machine> World<M> {
             return;
         };
         let (from, to) = (conn[side as usize].node, conn[other_side(side) as usize].node);
-        let waits = !conn[side as usize].blocked.is_empty();
-        if let Some(class) = self.blocked_by(from, to) {
+        let packet = conn[side as usize].longest_packet(&segment);
+        let waits = conn[side as usize].longest_blocked_packet();
+        let is_ack = matches!(segment, Segment::Ack(_));
+        if let Some(class) = self.blocked_by(from, to, packet) {
             self.fault_happened(to, class);
             self.queue_blocked(key, side, segment);
-        } else if waits {
+        } else if waits.is_some_and(|longest| !is_ack || self.blocked_by(from, to, longest).is_none()) {
+            // Only an acknowledgement overtakes bytes that are too long for the path.
             self.queue_blocked(key, side, segment);
         } else {
             self.send_segment(key, side, segment);
         }
     }
 
-    /// Class of the fault that blocks connections between these nodes now.
-    fn blocked_by(&self, from: NodeIndex, to: NodeIndex) -> Option<FaultClass> {
+    /// Class of the fault that now blocks a segment between these nodes whose longest packet has
+    /// this length.
+    fn blocked_by(&self, from: NodeIndex, to: NodeIndex, packet: usize) -> Option<FaultClass> {
         if self.nodes.get(to.index()).is_some_and(|node| !node.host_up) {
             return Some(FaultClass::HostDeath);
         }
         if self.active_faults.is_empty() {
             None
         } else {
-            self.active_faults.blocked_by(self.now, &self.path_ends(from, to), true)
+            self.active_faults.blocks_segment(self.now, &self.path_ends(from, to), packet)
         }
     }
 
@@ -156,10 +160,8 @@ impl<M: Machine> World<M> {
         let (now, tcp) = (self.now, self.network.tcp);
         let Some(conn) = self.conns.get(key) else { return };
         let (from, to) = (conn[side as usize].node, conn[other_side(side) as usize].node);
-        if conn[side as usize].blocked.is_empty() {
-            return;
-        }
-        let blocked_by = self.blocked_by(from, to);
+        let Some(packet) = conn[side as usize].longest_blocked_packet() else { return };
+        let blocked_by = self.blocked_by(from, to, packet);
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
         if blocked_by.is_none() {

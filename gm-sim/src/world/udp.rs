@@ -159,10 +159,12 @@ impl<M: Machine> World<M> {
         packet: &Packet,
     ) -> (Option<FaultClass>, Rates) {
         let ends = self.path_ends(from, to);
-        let mut lost = self.active_faults.blocked_by(self.now, &ends, false);
+        let mut lost = self.active_faults.blocks_datagram(self.now, &ends);
         let mut worst = Rates::default();
         self.active_faults.effects(self.now, &ends, |class, effect| match effect {
-            Effect::Mtu(limit) if packet.bytes.len() > *limit => lost = lost.or(Some(class)),
+            Effect::Mtu(limit) | Effect::MtuBlackHole(limit) if packet.bytes.len() > *limit => {
+                lost = lost.or(Some(class))
+            }
             Effect::UdpBlocked => lost = lost.or(Some(class)),
             Effect::MulticastBlocked if packet.via == Via::Multicast => lost = lost.or(Some(class)),
             Effect::Udp(rates) => {
