@@ -1,9 +1,11 @@
 //! `cargo xtask ci`: the gate. It runs everything that a change must pass, in order, and stops at
-//! the first failure.
+//! the first failure. The scenes of `net` mostly wait, and run beside the steps after them.
 //!
 //! It has the order of the steps and reports which one failed. Other modules do the work.
 
+use std::panic::resume_unwind;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -26,7 +28,9 @@ struct Step<'a> {
     name: &'static str,
     /// The command that runs this step alone.
     rerun: String,
-    run: Box<dyn FnMut() -> Result<Outcome> + 'a>,
+    run: Box<dyn FnMut() -> Result<Outcome> + Send + 'a>,
+    /// Whether the steps after it do not wait for its end.
+    is_beside: bool,
 }
 
 const FMT: &str = "fmt --all --check";
@@ -51,6 +55,9 @@ pub(crate) fn run(ws: &Workspace) -> TestCounts {
         step("test", "cargo xtask test", || Ok(Outcome::Ran(test::run(ws)?))),
         step("embed", "cargo xtask embed", || Ok(yes_or_no(embed::run(ws)?))),
         step("mutants", "cargo xtask mutants", || Ok(Outcome::Ran(mutants::ci(ws)?))),
+        beside("net", "cargo xtask net", || {
+            Ok(net::ci(ws)?.map_or(Outcome::Skipped(net::NOT_HERE), Outcome::Ran))
+        }),
         step("sim", "cargo xtask sim", || Ok(Outcome::Ran(sim::ci(ws, false)?))),
         step("sim of nodes", "cargo xtask sim --node", || Ok(Outcome::Ran(sim::ci(ws, true)?))),
         step("mutations", "cargo xtask mutations", || {
@@ -64,9 +71,6 @@ pub(crate) fn run(ws: &Workspace) -> TestCounts {
         step("fuzz", "cargo xtask fuzz && cargo xtask fuzz --planted", || {
             Ok(fuzz::ci(ws)?.map_or(Outcome::Skipped(fuzz::NO_COMPILER), Outcome::Ran))
         }),
-        step("net", "cargo xtask net", || {
-            Ok(net::ci(ws)?.map_or(Outcome::Skipped(net::NOT_HERE), Outcome::Ran))
-        }),
         step("docs", format!("RUSTDOCFLAGS=\"{DOC_FLAGS}\" cargo {DOC}"), || {
             verdict(ws.cargo(DOC).env("RUSTDOCFLAGS", DOC_FLAGS))
         }),
@@ -75,64 +79,81 @@ pub(crate) fn run(ws: &Workspace) -> TestCounts {
     sequence(&mut steps)
 }
 
-/// Runs the steps until one fails. Steps that were not reached count as skipped.
+/// Runs the steps until one fails. Steps that were not reached count as skipped. A step that runs
+/// beside the others starts at its place, and ends when it likes.
 fn sequence(steps: &mut [Step<'_>]) -> TestCounts {
-    let mut sum = TestCounts::default();
-    let mut times = Vec::new();
-    let mut steps = steps.iter_mut();
-    for step in steps.by_ref() {
-        println!("== {}", step.name);
+    thread::scope(|scope| {
+        let mut beside = Vec::new();
+        let mut ended = Vec::new();
+        let mut steps = steps.iter_mut();
+        let mut is_good = true;
+        while is_good && let Some(step) = steps.next() {
+            if step.is_beside {
+                println!("== {}, beside the next steps", step.name);
+                beside.push(scope.spawn(|| step.time()));
+            } else {
+                println!("== {}", step.name);
+                let timed = step.time();
+                is_good = !timed.has_failed();
+                ended.push(timed);
+            }
+        }
+        let not_reached = steps.map(|step| println!("not run: {}", step.name)).count() as u64;
+        ended.extend(beside.into_iter().map(|step| step.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        print_times(&ended);
+        let mut sum = TestCounts { skipped: not_reached, ..TestCounts::default() };
+        for timed in &ended {
+            sum += timed.counts();
+            if timed.has_failed() {
+                println!("step {} failed; to run it alone: {}", timed.name, timed.rerun);
+            }
+        }
+        sum
+    })
+}
+
+impl Step<'_> {
+    /// Runs the step. An error counts as a failure.
+    fn time(&mut self) -> Timed {
         let start = Instant::now();
-        let outcome = (step.run)().unwrap_or_else(|error| {
+        let outcome = (self.run)().unwrap_or_else(|error| {
             println!("error: {error:#}");
             Outcome::Ran(TestCounts::FAILED)
         });
-        times.push(Timed { name: step.name, took: start.elapsed(), skipped: None });
-        match outcome {
-            Outcome::Ran(tally) => {
-                sum += tally;
-                if tally.failed > 0 {
-                    print_times(&times);
-                    println!("step {} failed; to run it alone: {}", step.name, step.rerun);
-                    sum.skipped += not_reached(steps);
-                    return sum;
-                }
-            }
-            Outcome::Skipped(why) => {
-                println!("skipped: {why}");
-                sum.skipped += 1;
-                if let Some(last) = times.last_mut() {
-                    last.skipped = Some(why);
-                }
-            }
+        if let Outcome::Skipped(why) = outcome {
+            println!("skipped: {why}");
         }
+        Timed { name: self.name, rerun: self.rerun.clone(), took: start.elapsed(), outcome }
     }
-    print_times(&times);
-    sum
 }
 
-/// Prints the steps that were not run, and returns their number.
-fn not_reached<'a, 'b: 'a>(rest: impl Iterator<Item = &'a mut Step<'b>>) -> u64 {
-    let mut count = 0;
-    for step in rest {
-        println!("not run: {}", step.name);
-        count += 1;
-    }
-    count
-}
-
+/// A step that ended.
 struct Timed {
     name: &'static str,
+    rerun: String,
     took: Duration,
-    skipped: Option<&'static str>,
+    outcome: Outcome,
+}
+
+impl Timed {
+    fn counts(&self) -> TestCounts {
+        match self.outcome {
+            Outcome::Ran(counts) => counts,
+            Outcome::Skipped(_) => TestCounts { skipped: 1, ..TestCounts::default() },
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.counts().failed > 0
+    }
 }
 
 fn print_times(times: &[Timed]) {
     println!();
-    for Timed { name, took, skipped } in times {
-        match skipped {
-            None => println!("{name:<8} {:>7.1} s", took.as_secs_f64()),
-            Some(why) => println!("{name:<8} skipped: {why}"),
+    for Timed { name, took, outcome, .. } in times {
+        match outcome {
+            Outcome::Ran(_) => println!("{name:<12} {:>7.1} s", took.as_secs_f64()),
+            Outcome::Skipped(why) => println!("{name:<12} skipped: {why}"),
         }
     }
 }
@@ -157,33 +178,42 @@ fn yes_or_no(good: bool) -> Outcome {
 fn step<'a>(
     name: &'static str,
     rerun: impl Into<String>,
-    run: impl FnMut() -> Result<Outcome> + 'a,
+    run: impl FnMut() -> Result<Outcome> + Send + 'a,
 ) -> Step<'a> {
-    Step { name, rerun: rerun.into(), run: Box::new(run) }
+    Step { name, rerun: rerun.into(), run: Box::new(run), is_beside: false }
+}
+
+/// A step that mostly waits, so that the next steps need not wait for its end.
+fn beside<'a>(
+    name: &'static str,
+    rerun: impl Into<String>,
+    run: impl FnMut() -> Result<Outcome> + Send + 'a,
+) -> Step<'a> {
+    Step { is_beside: true, ..step(name, rerun, run) }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
     /// Runs steps with the given outcomes and returns how many of them started.
     fn play(outcomes: Vec<Result<Outcome>>) -> (TestCounts, usize) {
-        let started = Cell::new(0);
+        let started = AtomicUsize::new(0);
         let started = &started;
         let mut steps: Vec<_> = outcomes
             .into_iter()
             .map(|outcome| {
                 let mut outcome = Some(outcome);
                 step("s", "again", move || {
-                    started.set(started.get() + 1);
+                    started.fetch_add(1, Ordering::Relaxed);
                     outcome.take().expect("a step runs once")
                 })
             })
             .collect();
         let tally = sequence(&mut steps);
-        (tally, started.get())
+        (tally, started.load(Ordering::Relaxed))
     }
 
     #[test]
@@ -207,5 +237,28 @@ mod tests {
         let (tally, started) = play(vec![Err(anyhow::anyhow!("no such program")), Ok(yes_or_no(true))]);
         assert_eq!(started, 1);
         assert_eq!(tally, TestCounts { passed: 0, failed: 1, skipped: 1 });
+    }
+    #[test]
+    fn a_step_beside_ends_after_the_next_one() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let counts = |passed| TestCounts { passed, failed: 0, skipped: 0 };
+        let mut steps = [
+            beside("waits", "again", move || {
+                receiver.recv()?;
+                Ok(Outcome::Ran(counts(1)))
+            }),
+            step("sends", "again", || {
+                sender.send(())?;
+                Ok(Outcome::Ran(counts(2)))
+            }),
+        ];
+        assert_eq!(sequence(&mut steps), counts(3));
+    }
+
+    #[test]
+    fn a_failure_beside_is_a_failure() {
+        let good = || Ok(Outcome::Ran(TestCounts { passed: 1, failed: 0, skipped: 0 }));
+        let mut steps = [beside("fails", "again", || Ok(yes_or_no(false))), step("good", "again", good)];
+        assert_eq!(sequence(&mut steps), TestCounts { passed: 1, failed: 1, skipped: 0 });
     }
 }

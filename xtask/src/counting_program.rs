@@ -30,10 +30,21 @@ pub(crate) fn counts(command: &mut Command) -> Result<TestCounts> {
         counted = parse(&line);
     }
     let is_good = child.wait().context("cannot wait for the program")?.success();
-    Ok(match counted {
-        Some(tally) if is_good || tally.failed > 0 => tally,
-        _ => TestCounts::FAILED,
-    })
+    Ok(verdict(counted, is_good))
+}
+
+/// The same for a program that runs beside others: returns its output instead of showing it.
+pub(crate) fn counts_afterwards(command: &mut Command) -> Result<(TestCounts, String)> {
+    let output = command.output();
+    let output = output.with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let mut text = String::from_utf8_lossy(&output.stderr).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stdout));
+    let counted = text.lines().last().and_then(parse);
+    Ok((verdict(counted, output.status.success()), text))
+}
+
+fn verdict(counted: Option<TestCounts>, is_good: bool) -> TestCounts {
+    counted.filter(|counts| is_good || counts.failed > 0).unwrap_or(TestCounts::FAILED)
 }
 
 /// Parses `3 passed, 1 failed, 0 skipped`.
@@ -69,6 +80,15 @@ mod tests {
         assert_eq!(counts_of("echo a scene; echo 3 passed, 0 failed, 1 skipped"), tally);
         let failed = TestCounts { passed: 3, failed: 2, skipped: 0 };
         assert_eq!(counts_of("echo 3 passed, 2 failed, 0 skipped; exit 4"), failed);
+    }
+
+    #[test]
+    fn output_is_returned_instead_of_shown() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo a warning >&2; echo a scene; echo 3 passed, 0 failed, 1 skipped"]);
+        let (tally, text) = counts_afterwards(&mut command).expect("the shell starts");
+        assert_eq!(tally, TestCounts { passed: 3, failed: 0, skipped: 1 });
+        assert_eq!(text, "a warning\na scene\n3 passed, 0 failed, 1 skipped\n");
     }
 
     #[test]

@@ -8,8 +8,10 @@ mod report;
 mod seeds;
 
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -105,8 +107,8 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     Ok(tally)
 }
 
-/// The CI step: each target from the committed corpus alone, then the planted bug. Returns `None`
-/// without a compiler.
+/// The CI step: all targets at the same time, each from the committed corpus alone, then the
+/// planted bug. Returns `None` without a compiler.
 pub(crate) fn ci(ws: &Workspace) -> Result<Option<TestCounts>> {
     if !build::has_compiler() {
         return Ok(None);
@@ -114,9 +116,16 @@ pub(crate) fn ci(ws: &Workspace) -> Result<Option<TestCounts>> {
     let folders = FuzzFolders { root: ws.root().join(FOLDER), output: ws.target_folder().join("fuzz/ci") };
     let mut tally = if build::clippy(ws)? { TestCounts::default() } else { TestCounts::FAILED };
     let built = build::build(ws, Variant::Plain, None, TARGETS)?;
-    for target in TARGETS {
+    let one_target = |target| {
         renew(&folders.scratch(target))?;
-        tally += fuzz(&folders, &built, target, &Flags::default())?;
+        fuzz(&folders, &built, target, &Flags::default())
+    };
+    let counts: Vec<_> = thread::scope(|scope| {
+        let running: Vec<_> = TARGETS.iter().map(|target| scope.spawn(|| one_target(target))).collect();
+        running.into_iter().map(|run| run.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    for of_target in counts {
+        tally += of_target?;
     }
     tally += planted(ws, &folders, &built)?;
     Ok(Some(tally))
