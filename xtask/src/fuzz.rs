@@ -11,12 +11,14 @@ use std::fs;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::mutations;
 use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
 use build::{FuzzBuild, Variant};
@@ -63,7 +65,7 @@ pub(crate) struct Flags {
     /// with the same coverage
     #[arg(long)]
     merge: bool,
-    /// Build with a planted bug and check that fuzzing finds it
+    /// Build with mutations and check that fuzzing finds them
     #[arg(long, conflicts_with_all = ["target", "seconds", "runs", "sanitizer", "replay", "seed_corpus", "merge"])]
     planted: bool,
 }
@@ -88,10 +90,10 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
         }
     }
     if flags.planted {
-        let plain = build::build(ws, Variant::Plain, None, &["payload"])?;
+        let plain = build::build(ws, ws.root(), Variant::Plain, None, &["payload"])?;
         return planted(ws, &folders, &plain);
     }
-    let built = build::build(ws, variant, None, &targets)?;
+    let built = build::build(ws, ws.root(), variant, None, &targets)?;
     if let (Some(input), [target]) = (&flags.replay, targets.as_slice()) {
         let good = status(Command::new(built.program(target)?).arg(input))?.success();
         return Ok(one(good));
@@ -108,14 +110,14 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
 }
 
 /// The CI step: all targets at the same time, each from the committed corpus alone, then the
-/// planted bug. Returns `None` without a compiler.
+/// mutations. Returns `None` without a compiler.
 pub(crate) fn ci(ws: &Workspace) -> Result<Option<TestCounts>> {
     if !build::has_compiler() {
         return Ok(None);
     }
     let folders = FuzzFolders { root: ws.root().join(FOLDER), output: ws.target_folder().join("fuzz/ci") };
     let mut tally = if build::clippy(ws)? { TestCounts::default() } else { TestCounts::FAILED };
-    let built = build::build(ws, Variant::Plain, None, TARGETS)?;
+    let built = build::build(ws, ws.root(), Variant::Plain, None, TARGETS)?;
     let one_target = |target| {
         renew(&folders.scratch(target))?;
         fuzz(&folders, &built, target, &Flags::default())
@@ -158,7 +160,7 @@ fn fuzz(folders: &FuzzFolders, built: &FuzzBuild, target: &str, flags: &Flags) -
     let seconds = flags.seconds.unwrap_or(if flags.runs.is_some() { 0 } else { SECONDS });
     let mut more = vec![format!("-max_total_time={seconds}")];
     more.extend(flags.runs.map(|runs| format!("-runs={runs}")));
-    let (report, text) = run_target(folders, built.program(target)?, target, &more)?;
+    let (report, text) = run_target(folders, built.program(target)?, target, &more, None)?;
     println!("{target}: {report}");
     if report.good {
         return Ok(one(true));
@@ -172,30 +174,40 @@ fn fuzz(folders: &FuzzFolders, built: &FuzzBuild, target: &str, flags: &Flags) -
     Ok(one(false))
 }
 
-/// Builds the payload target with a planted bug and checks that fuzzing finds it.
+/// Builds the targets in a copy with all mutations, and checks that fuzzing finds those for which a
+/// row names a target.
 fn planted(ws: &Workspace, folders: &FuzzFolders, plain: &FuzzBuild) -> Result<TestCounts> {
-    let target = "payload";
-    let built = build::build(ws, Variant::Planted, plain.library(), &[target])?;
+    let copy = mutations::copy_for_fuzzing(ws)?;
+    let targets: Vec<&str> = copy.mutations.iter().map(|(_, target, _)| target.as_str()).collect();
+    let built = build::build(ws, &copy.folder, Variant::Plain, plain.library(), &targets)?;
     let folders = FuzzFolders { root: folders.root.clone(), output: folders.output.join("planted") };
-    renew(&folders.scratch(target))?;
-    renew(&folders.failures(target))?;
     let limit = format!("-max_total_time={SECONDS_FOR_PLANTED}");
-    let (report, text) = run_target(&folders, built.program(target)?, target, &[limit])?;
-    println!("planted bug: {report}");
-    let found = report.failure.as_ref().filter(|_| !report.good);
-    match found {
-        Some(input) => println!("found, with {input}"),
-        None => println!("not found\n{}", report::tail(&text)),
+    let mut tally = TestCounts::default();
+    for (name, target, number) in &copy.mutations {
+        renew(&folders.scratch(target))?;
+        renew(&folders.failures(target))?;
+        let program = built.program(target)?;
+        let (report, text) =
+            run_target(&folders, program, target, slice::from_ref(&limit), Some(number.as_str()))?;
+        println!("mutation {name}: {report}");
+        let found = report.failure.as_ref().filter(|_| !report.good);
+        match found {
+            Some(input) => println!("found, with {input}"),
+            None => println!("not found\n{}", report::tail(&text)),
+        }
+        tally += one(found.is_some());
     }
-    Ok(one(found.is_some()))
+    Ok(tally)
 }
 
-/// Runs a target, starting from the inputs found before and the committed corpus.
+/// Runs a target, starting from the inputs found before and the committed corpus, with the mutation
+/// of this number, if any.
 fn run_target(
     folders: &FuzzFolders,
     program: &Path,
     target: &str,
     more: &[String],
+    mutation: Option<&str>,
 ) -> Result<(Report, String)> {
     let (scratch, failures, committed) =
         (folders.scratch(target), folders.failures(target), folders.committed(target));
@@ -203,7 +215,11 @@ fn run_target(
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let start = Instant::now();
-    let output = Command::new(program)
+    let mut command = Command::new(program);
+    if let Some(number) = mutation {
+        command.env(mutations::ACTIVE, number);
+    }
+    let output = command
         // The error must fit in the few lines that are shown; a replay can ask for a backtrace.
         .env("RUST_BACKTRACE", "0")
         .args([SEED, MAX_BYTES, "-print_final_stats=1"])

@@ -25,7 +25,8 @@ use crate::mutants::run::in_parallel;
 use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 use build::MutatedTree;
-use run::{ACTIVE, Outcome, judge};
+pub(crate) use run::ACTIVE;
+use run::{Outcome, judge};
 use table::{FoundBy, Mutation, Simulator};
 
 /// Number of seeds in which `--search` looks for a mutation.
@@ -58,7 +59,11 @@ struct Programs {
 /// Runs what finds the mutations. Fails if a mutation is not found as its row says.
 pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     let all = table::read(ws.root())?;
-    let wanted = |mutation: &&Mutation| flags.only.as_ref().is_none_or(|text| mutation.name.contains(text));
+    let wanted = |mutation: &&Mutation| {
+        // Fuzzing finds the others, with `cargo xtask fuzz --planted`.
+        let is_here = flags.list || !matches!(mutation.found_by, FoundBy::Fuzz { .. });
+        is_here && flags.only.as_ref().is_none_or(|text| mutation.name.contains(text))
+    };
     let chosen: Vec<&Mutation> = all.iter().filter(wanted).collect();
     if chosen.is_empty() {
         bail!("no mutation has such a name");
@@ -90,13 +95,33 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     Ok(TestCounts { passed, failed: verdicts.len() as u64 - passed, skipped: 0 })
 }
 
+/// A copy of the workspace with all mutations, for fuzzing.
+pub(crate) struct FuzzedCopy {
+    pub(crate) folder: PathBuf,
+    /// The mutations that fuzzing finds: name, fuzz target, and value of [`ACTIVE`].
+    pub(crate) mutations: Vec<(String, String, String)>,
+}
+
+/// Makes the copy with the mutations that fuzzing finds.
+pub(crate) fn copy_for_fuzzing(ws: &Workspace) -> Result<FuzzedCopy> {
+    let all = table::read(ws.root())?;
+    let folder = MutatedTree::make(ws, &all)?.folder().to_owned();
+    let found = all.iter().filter_map(|mutation| match &mutation.found_by {
+        FoundBy::Fuzz { target, .. } => {
+            Some((mutation.name.clone(), target.clone(), mutation.number.to_string()))
+        }
+        _ => None,
+    });
+    Ok(FuzzedCopy { folder, mutations: found.collect() })
+}
+
 /// Runs a simulator with a mutation and the given arguments, and returns its exit code.
 pub(crate) fn simulate(ws: &Workspace, name: &str, args: &[&String]) -> Result<u8> {
     let all = table::read(ws.root())?;
     let mutation = all.iter().find(|mutation| mutation.name == name);
     let mutation = mutation.with_context(|| format!("no mutation `{name}`: cargo xtask mutations --list"))?;
     let FoundBy::Run { simulator, .. } = mutation.found_by else {
-        bail!("a test finds `{name}`, not a simulator: cargo xtask mutations --only {name}");
+        bail!("no simulator finds `{name}`: {}", replay(mutation));
     };
     let simulators = MutatedTree::make(ws, &all)?.simulators(&[mutation])?;
     let program = simulators.get(&simulator).context("the simulator was not built")?;
@@ -114,6 +139,7 @@ fn find(
     let expected = match &mutation.found_by {
         FoundBy::Run { checker, .. } => checker,
         FoundBy::Test { test, .. } => test,
+        FoundBy::Fuzz { target, .. } => target,
     };
     let verdict = judge(without, &with, expected);
     let row = &mutation.found_by;
@@ -131,6 +157,7 @@ fn replay(mutation: &Mutation) -> String {
             format!("cargo xtask sim --mutation {name} --scenario {scenario} --seed {seed}")
         }
         FoundBy::Test { .. } => format!("cargo xtask mutations --only {name}"),
+        FoundBy::Fuzz { .. } => "cargo xtask fuzz --planted".to_owned(),
     }
 }
 
@@ -178,6 +205,7 @@ impl Programs {
                 let program = self.tests.get(package).context("the tests were not built")?;
                 run::test(program, &self.folder.join(package), test, mutation)
             }
+            FoundBy::Fuzz { .. } => bail!("a fuzz target is not run here: {}", what.run()),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
+use cargo_metadata::diagnostic::DiagnosticLevel;
 
 use super::FOLDER;
 use crate::workspace::{Workspace, status};
@@ -26,8 +27,6 @@ const FLAGS: &[&str] = &[
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Variant {
     Plain,
-    /// With a planted bug in the payload reader.
-    Planted,
     /// With the address sanitizer, on the nightly toolchain.
     Address,
 }
@@ -36,7 +35,6 @@ impl Variant {
     const fn more(self) -> Option<&'static str> {
         match self {
             Variant::Plain => None,
-            Variant::Planted => Some("--cfg=gm_plant_length"),
             Variant::Address => Some("-Zsanitizer=address"),
         }
     }
@@ -68,15 +66,18 @@ pub(super) fn has_compiler() -> bool {
     version.status().is_ok_and(|status| status.success())
 }
 
-/// Builds targets. `library` is a libFuzzer that was built before, if there is one.
+/// Builds targets of the workspace in `root`, which is that of `ws` or a copy of it. `library` is a
+/// libFuzzer that was built before, if there is one.
 pub(super) fn build(
     ws: &Workspace,
+    root: &Path,
     variant: Variant,
     library: Option<&Path>,
     targets: &[&str],
 ) -> Result<FuzzBuild> {
-    let mut command = cargo(ws, variant, "build")?;
-    command.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
+    let mut command = cargo(ws, root, variant, "build")?;
+    // Only errors are shown: a copy with mutations has warnings.
+    command.arg("--message-format=json").stdout(Stdio::piped());
     command.args(targets.iter().flat_map(|target| ["--bin", target]));
     if let Some(library) = library {
         command.env("CUSTOM_LIBFUZZER_PATH", library);
@@ -97,6 +98,9 @@ pub(super) fn build(
                     built.library = Some(library.into());
                 }
             }
+            Message::CompilerMessage(compiler) if compiler.message.level == DiagnosticLevel::Error => {
+                eprint!("{}", compiler.message.rendered.unwrap_or(compiler.message.message));
+            }
             _ => {}
         }
     }
@@ -108,16 +112,16 @@ pub(super) fn build(
 
 /// Runs clippy on the targets. Returns whether it reports nothing.
 pub(super) fn clippy(ws: &Workspace) -> Result<bool> {
-    let mut command = cargo(ws, Variant::Plain, "clippy")?;
+    let mut command = cargo(ws, ws.root(), Variant::Plain, "clippy")?;
     Ok(status(command.args(["--quiet", "--no-deps", "--", "-D", "warnings"]))?.success())
 }
 
 /// A cargo command for the targets. It names the platform, so that cargo builds build scripts
 /// without the coverage flags.
-fn cargo(ws: &Workspace, variant: Variant, subcommand: &str) -> Result<Command> {
+fn cargo(ws: &Workspace, root: &Path, variant: Variant, subcommand: &str) -> Result<Command> {
     let mut command = match variant {
         Variant::Address => Command::new("rustup"),
-        Variant::Plain | Variant::Planted => ws.plain_cargo(""),
+        Variant::Plain => ws.plain_cargo(""),
     };
     if variant == Variant::Address {
         command.args(["run", "nightly", "cargo"]).current_dir(ws.root());
@@ -126,7 +130,7 @@ fn cargo(ws: &Workspace, variant: Variant, subcommand: &str) -> Result<Command> 
     if ws.is_locked() {
         command.arg("--locked");
     }
-    command.arg("--manifest-path").arg(ws.root().join(FOLDER).join("Cargo.toml"));
+    command.arg("--manifest-path").arg(root.join(FOLDER).join("Cargo.toml"));
     command.arg("--target-dir").arg(ws.target_folder().join("fuzz/build"));
     let flags: Vec<_> = FLAGS.iter().copied().chain(variant.more()).collect();
     command.env("RUSTFLAGS", flags.join(" ")).env_remove("CARGO_ENCODED_RUSTFLAGS");

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 /// The environment variable with the number of the active mutation.
-pub(super) const ACTIVE: &str = "GM_MUTANT";
+pub(crate) const ACTIVE: &str = "GM_MUTANT";
 /// Beginning of a simulator's line that names the checker which failed.
 const FOUND_BY: &str = "found by ";
 

@@ -32,6 +32,8 @@ pub(crate) enum FoundBy {
     Run { simulator: Simulator, scenario: String, seed: u64, checker: String },
     /// A test in the library of a crate, by its full name.
     Test { package: String, test: String },
+    /// A fuzz target of a crate: `cargo xtask fuzz --planted`.
+    Fuzz { package: String, target: String },
 }
 
 impl FoundBy {
@@ -42,6 +44,7 @@ impl FoundBy {
                 format!("{} {scenario} {seed}", simulator.package())
             }
             FoundBy::Test { package, test } => format!("{package} {test}"),
+            FoundBy::Fuzz { package, target } => format!("{package}, fuzz target {target}"),
         }
     }
 }
@@ -50,7 +53,7 @@ impl fmt::Display for FoundBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FoundBy::Run { checker, .. } => write!(f, "{}, checker {checker}", self.run()),
-            FoundBy::Test { .. } => f.write_str(&self.run()),
+            FoundBy::Test { .. } | FoundBy::Fuzz { .. } => f.write_str(&self.run()),
         }
     }
 }
@@ -115,6 +118,7 @@ impl Change {
 struct TableFile {
     simulator: Option<Simulator>,
     tests: Option<String>,
+    fuzz: Option<String>,
     mutation: Vec<MutationRow>,
 }
 
@@ -127,10 +131,11 @@ struct MutationRow {
     seed: Option<u64>,
     checker: Option<String>,
     test: Option<String>,
+    target: Option<String>,
     edit: Vec<EditRow>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EditRow {
     file: String,
@@ -170,38 +175,41 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Mutation>> {
 fn parse(table: &str, text: &str) -> Result<Vec<Mutation>> {
     let file: TableFile = toml::from_str(text)?;
     let mut mutations = Vec::new();
-    for row in file.mutation {
-        let found_by = found_by(file.simulator, file.tests.as_deref(), &row)
-            .with_context(|| format!("mutation `{}`", row.name))?;
+    for row in &file.mutation {
+        let found_by = found_by(&file, row).with_context(|| format!("mutation `{}`", row.name))?;
         let MutationRow { name, about, edit, .. } = row;
+        let (name, about) = (name.clone(), about.clone());
         if edit.is_empty() {
             bail!("mutation `{name}` has no edit");
         }
-        let edits = edit.into_iter().map(edit_of).collect::<Result<_>>();
+        let edits = edit.iter().map(edit_of).collect::<Result<_>>();
         let edits = edits.with_context(|| format!("mutation `{name}`"))?;
         mutations.push(Mutation { name, about, found_by, edits, table: table.to_owned(), number: 0 });
     }
     Ok(mutations)
 }
 
-fn found_by(simulator: Option<Simulator>, tests: Option<&str>, row: &MutationRow) -> Result<FoundBy> {
-    let row = (&row.scenario, row.seed, &row.checker, &row.test);
-    match (simulator, tests, row) {
-        (Some(simulator), None, (Some(scenario), Some(seed), Some(checker), None)) => {
+fn found_by(file: &TableFile, row: &MutationRow) -> Result<FoundBy> {
+    let by = (file.simulator, &file.tests, &file.fuzz);
+    match (by, (&row.scenario, row.seed, &row.checker), &row.test, &row.target) {
+        ((Some(simulator), None, None), (Some(scenario), Some(seed), Some(checker)), None, None) => {
             let (scenario, checker) = (scenario.clone(), checker.clone());
             Ok(FoundBy::Run { simulator, scenario, seed, checker })
         }
-        (None, Some(package), (None, None, None, Some(test))) => {
-            Ok(FoundBy::Test { package: package.to_owned(), test: test.clone() })
+        ((None, Some(package), None), (None, None, None), Some(test), None) => {
+            Ok(FoundBy::Test { package: package.clone(), test: test.clone() })
+        }
+        ((None, None, Some(package)), (None, None, None), None, Some(target)) => {
+            Ok(FoundBy::Fuzz { package: package.clone(), target: target.clone() })
         }
         _ => bail!(
-            "a table with `simulator` needs `scenario`, `seed` and `checker` in each row, and one with `tests` needs `test`"
+            "a table with `simulator` needs `scenario`, `seed` and `checker` in each row, one with `tests` needs `test`, and one with `fuzz` needs `target`"
         ),
     }
 }
 
-fn edit_of(row: EditRow) -> Result<Edit> {
-    let EditRow { file, function, find, replace, before, insert } = row;
+fn edit_of(row: &EditRow) -> Result<Edit> {
+    let EditRow { file, function, find, replace, before, insert } = row.clone();
     let change = match (find, replace, before, insert) {
         (Some(find), Some(replace), None, None) => Change::Replace { find, replace },
         (None, None, Some(before), Some(insert)) => Change::Insert { before, insert },
@@ -231,6 +239,10 @@ mod tests {
         let of_test = parsed(&["tests = \"gm-a\"\n", ROW, "test = \"t\"\n", EDIT]).expect("a row of a test");
         let test = FoundBy::Test { package: "gm-a".to_owned(), test: "t".to_owned() };
         assert_eq!(of_test[0].found_by, test);
+        let of_fuzz =
+            parsed(&["fuzz = \"gm-a\"\n", ROW, "target = \"t\"\n", EDIT]).expect("a row of a target");
+        let target = FoundBy::Fuzz { package: "gm-a".to_owned(), target: "t".to_owned() };
+        assert_eq!(of_fuzz[0].found_by, target);
     }
 
     #[test]
@@ -238,6 +250,7 @@ mod tests {
         for parts in [
             &["simulator = \"gm-sim\"\n", ROW, "test = \"t\"\n", EDIT][..],
             &["tests = \"gm-a\"\n", ROW, RUN, EDIT],
+            &["fuzz = \"gm-a\"\n", ROW, "test = \"t\"\n", EDIT],
             &[ROW, RUN, EDIT],
             &["simulator = \"gm-sim\"\n", ROW, "scenario = \"calm\"\nseed = 3\n", EDIT],
             &["simulator = \"gm-sim\"\n", ROW, RUN],
