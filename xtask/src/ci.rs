@@ -34,8 +34,9 @@ struct Step<'a> {
 }
 
 const FMT: &str = "fmt --all --check";
-// The fuzz targets are a workspace of their own.
+// The fuzz targets and the harness of the peers are workspaces of their own.
 const FMT_FUZZ: &str = "fmt --check --manifest-path gm-codec/fuzz/Cargo.toml";
+const FMT_PEERS: &str = "fmt --check --manifest-path bench/peers/Cargo.toml";
 const CLIPPY: &str = "clippy --workspace --all-targets --all-features -- -D warnings";
 const DOC: &str = "doc --workspace --no-deps --all-features";
 const DOC_FLAGS: &str = "-D warnings";
@@ -46,9 +47,9 @@ const DENY: &str = "deny check advisories";
 /// Runs the whole sequence.
 pub(crate) fn run(ws: &Workspace) -> TestCounts {
     let mut steps = [
-        step("fmt", format!("cargo {FMT} && cargo {FMT_FUZZ}"), || {
-            let good = status(&mut ws.plain_cargo(FMT))?.success();
-            Ok(yes_or_no(good && status(&mut ws.plain_cargo(FMT_FUZZ))?.success()))
+        step("fmt", format!("cargo {FMT} && cargo {FMT_FUZZ} && cargo {FMT_PEERS}"), || {
+            let is_formatted = |words| anyhow::Ok(status(&mut ws.plain_cargo(words))?.success());
+            Ok(yes_or_no(is_formatted(FMT)? && is_formatted(FMT_FUZZ)? && is_formatted(FMT_PEERS)?))
         }),
         step("clippy", format!("cargo {CLIPPY}"), || verdict(&mut ws.cargo(CLIPPY))),
         step("deps", "cargo xtask deps", || Ok(yes_or_no(deps::run(ws)?))),

@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::finding::{Finding, report};
 use crate::fuzz;
 use crate::spdx;
-use crate::tables::{BANNED_CRATES, DUPLICATES, LICENCES, LICENCES_OF_FUZZING};
+use crate::tables::{BANNED_CRATES, DUPLICATES, LICENCES, LICENCES_OF_FUZZING, LICENCES_OF_PEERS};
 use crate::workspace::Workspace;
 
 const RULE: &str = "deps";
@@ -48,6 +48,20 @@ pub(crate) fn run(ws: &Workspace) -> Result<bool> {
     findings.extend(check(&of_fuzzing, &rules));
     packages.extend(of_fuzzing);
     Ok(report("deps", packages.len(), "packages", findings))
+}
+
+/// Checks the licences of the packages that the harness of the peers uses, in its own workspace.
+/// They are no part of the product, so nothing else is checked. Returns whether there were no
+/// findings.
+pub(crate) fn peers(ws: &Workspace, folder: &str) -> Result<bool> {
+    let lock = format!("{folder}/Cargo.lock");
+    let licences = [LICENCES, LICENCES_OF_PEERS].concat();
+    let packages = foreign(ws, folder)?;
+    let trouble = packages.iter().filter_map(|package| {
+        let message = licence_trouble(package, &licences)?;
+        Some(Finding::new(&lock, 1, RULE, format!("{} {}: {message}", package.name, package.version)))
+    });
+    Ok(report("deps of the peers", packages.len(), "packages", trouble.collect()))
 }
 
 /// The external packages of a workspace.

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout)]
 
 mod bench;
+mod beside;
 mod ci;
 mod counting_program;
 mod deps;
@@ -91,6 +92,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Measure gm beside published systems and the floor, and write the tables of `docs/FIGURES.md`
+    Beside(beside::Flags),
     /// Run the benches of one crate, or of every crate that has some
     Bench {
         /// The crate whose benches run
@@ -117,6 +120,7 @@ fn main() -> ExitCode {
         Task::Deps => plain(Workspace::open(false).and_then(|ws| deps::run(&ws))),
         Task::Embed => plain(Workspace::open(false).and_then(|ws| embed::run(&ws))),
         Task::Vectors { check } => plain(Workspace::open(false).and_then(|ws| vectors::run(&ws, check))),
+        Task::Beside(flags) => plain(Workspace::open(false).and_then(|ws| beside::run(&ws, &flags))),
         Task::Bench { package, args } => {
             plain(Workspace::open(false).and_then(|ws| bench::run(&ws, package.as_deref(), &args)))
         }

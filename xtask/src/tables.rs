@@ -365,6 +365,9 @@ pub(crate) const LICENCES: &[&str] = &[
 /// LLVM before 2019.
 pub(crate) const LICENCES_OF_FUZZING: &[&str] = &["NCSA"];
 
+/// Additional licences for the peers in `bench/peers`, which are built and never distributed.
+pub(crate) const LICENCES_OF_PEERS: &[&str] = &["MPL-2.0"];
+
 /// Crates that must not be dependencies, direct or indirect, with the reason.
 pub(crate) const BANNED_CRATES: &[(&str, &str)] = &[
     ("openssl", "binds a C library of the system"),
