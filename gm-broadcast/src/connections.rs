@@ -55,6 +55,15 @@ impl Connection {
         !self.is_open() || !self.is_idle() || now.since(self.last_used) < idle * 3 / 4
     }
 
+    /// Takes the next entry of the outbox. An empty outbox keeps room for one entry.
+    pub(crate) fn next_entry(&mut self) -> Option<OutboxEntry> {
+        let next = self.outbox.pop_front();
+        if self.outbox.is_empty() && self.outbox.capacity() > 1 {
+            self.outbox.shrink_to(1);
+        }
+        next
+    }
+
     /// Whether nothing waits for it and nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         self.outbox.is_empty() && self.in_flight == 0
@@ -171,5 +180,21 @@ impl Connections {
     pub(crate) fn idlest(&self) -> Option<ConnectionId> {
         let idle = self.table.iter().filter(|(_, link)| link.is_open() && link.is_idle());
         idle.min_by_key(|(id, link)| (link.last_used, **id)).map(|(id, _)| *id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_outbox_keeps_room_for_one_entry() {
+        let (mut connections, id) = (Connections::new(), ConnectionId::dialled(1));
+        let dialing = ConnectionState::Dialling;
+        connections.add(id, None, dialing, Time::ZERO, &Limits::default());
+        let link = connections.table.get_mut(&id).unwrap();
+        (0..9).for_each(|_| link.outbox.push_back(OutboxEntry::Direct(Body::HeaderOnly)));
+        assert_eq!(std::iter::from_fn(|| link.next_entry()).count(), 9);
+        assert_eq!(link.outbox.capacity(), 1);
     }
 }

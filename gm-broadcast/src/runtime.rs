@@ -7,7 +7,7 @@
 //!
 //! Reading order: `settings.rs`, `error.rs`, `nic.rs`, `address.rs` (this node's address),
 //! `group.rs`, `sockets.rs`, `selftest.rs`; `clock.rs`, `stats.rs`, `throttle.rs`, `tcp.rs`,
-//! `connection.rs`, `accept.rs`, `datagrams.rs`, `seeds.rs` (parts); `driver.rs` (the task),
+//! `read_buffer.rs`, `connection.rs`, `accept.rs`, `datagrams.rs`, `seeds.rs` (parts); `driver.rs` (the task),
 //! `handle.rs`, `deliver_all.rs`.
 //!
 //! # Limits
@@ -27,6 +27,7 @@ mod error;
 mod group;
 mod handle;
 mod nic;
+mod read_buffer;
 mod seeds;
 mod selftest;
 mod settings;

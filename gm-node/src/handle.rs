@@ -32,10 +32,11 @@
 //! `handle/stream.rs`, `handle/watch_all.rs`, `handle/watch_peers.rs`: the API for embedding. The
 //! daemon uses the plain calls below it:
 //! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: the calls; `handle/event_loop.rs`: the
-//! task that dispatches the node's events; `handle/health.rs`: problems that the events reported;
+//! task that dispatches the node's events; `handle/event_feed.rs`: the queue of other events; `handle/health.rs`: problems that the events reported;
 //! `handle/network.rs`: the state of the network.
 
 mod builder;
+mod event_feed;
 mod event_loop;
 mod group;
 mod health;
@@ -65,13 +66,12 @@ use gm_clock::NetId;
 use gm_codec::{ClusterNameError, FrameCodec, Keyring, LimitsError};
 use thiserror::Error;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
 use crate::command::{NodeCommand, WriteError};
 use crate::config::{ConfigError, NodeConfig};
-use crate::event::NodeEvent;
 use crate::node::NodeMachine;
 use crate::store::{Store, StoredState};
 
@@ -98,9 +98,6 @@ pub type NodeFuture<T, E = NodeError> = Pin<Box<dyn Future<Output = Result<T, E>
 const WRITES_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time that it gives them afterwards to be stored and answered.
 const ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Length of the queue of events. Slower receivers lose the oldest ones.
-const EVENT_QUEUE: usize = 1_024;
 
 impl<S: Store> RuntimeMachine for NodeMachine<S> {
     fn seeds(seeds: Vec<NetId>) -> NodeCommand {
@@ -237,7 +234,7 @@ impl PreparedNode {
         let PreparedNode { machine, sockets, woken, max_watchers, max_events } = self;
         let started_at = Instant::now();
         let (runtime, outputs) = start(machine, sockets)?;
-        let (shared, dropped_watchers) = event_loop::LoopState::new(EVENT_QUEUE);
+        let (shared, dropped_watchers) = event_loop::LoopState::new();
         let shared = Arc::new(shared);
         let event_task =
             tokio::spawn(event_loop::run(outputs, dropped_watchers, runtime.clone(), Arc::clone(&shared)));
@@ -286,14 +283,6 @@ impl Node {
     #[must_use]
     pub fn my_id(&self) -> NetId {
         self.inner.runtime.me()
-    }
-
-    /// Subscribes to events other than answers and changes: groups in sync, conflicts, problems of
-    /// the storage, peers found. The first subscriber also receives earlier events; a slow one
-    /// loses the oldest.
-    #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
-        self.inner.shared.subscribe()
     }
 
     /// Replaces the keys: frames are sealed with the first one and opened with any of them.

@@ -112,7 +112,7 @@ impl<D> Broadcaster<D> {
             if link.in_flight >= self.config.limits.in_flight {
                 return;
             }
-            let Some(entry) = link.outbox.pop_front() else { return };
+            let Some(entry) = link.next_entry() else { return };
             self.renew_exhausted_nonces();
             let frame = match entry {
                 OutboxEntry::Direct(body) => {

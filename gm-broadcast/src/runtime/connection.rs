@@ -1,33 +1,42 @@
-//! Task of one connection: connects, reads chunks, writes frames, and closes in an orderly way.
+//! Task of one connection: reads chunks, writes frames, and closes in an orderly way; and the task
+//! that dials.
 //!
 //! Bytes are read only once there is room for them in the driver's queue: a connection holds none
-//! of its own, and all together hold no more than the queue. Until the driver reports that the peer
+//! of its own, and all together hold no more than the queue. An idle connection has no buffer, and
+//! its task waits in one place, so that it is small. Until the driver reports that the peer
 //! is authenticated, the task reads no more than the handshake and a first frame; further data
 //! stays with the system, which stops the peer once the socket's buffer is full.
 
+mod outgoing;
+
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use gm_clock::NetId;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::read_buffer::with_read_buffer;
 use super::stats::RuntimeStats;
 use super::tcp;
 use crate::config::BroadcasterLimits;
 use crate::counter::Counter;
 use crate::machine::{ConnectionId, DialFailure};
+use outgoing::remove_written;
+
+pub(super) use outgoing::{Incoming, Outgoing};
 
 /// A notification of a task to the driver.
 pub(super) enum ConnectionEvent {
     Accepted(TcpStream, SocketAddr),
-    Opened(ConnectionId),
+    Opened(ConnectionId, TcpStream),
     Refused(ConnectionId, DialFailure),
     Bytes(ConnectionId, Bytes),
     Sent(ConnectionId, usize),
@@ -36,45 +45,35 @@ pub(super) enum ConnectionEvent {
     Seeds(Vec<NetId>),
 }
 
-/// Bytes of one read, and of its buffer; together with the length of the driver's queue, this
-/// limits all data that waits for the driver.
+/// Bytes of one read; together with the length of the driver's queue, this limits all data that
+/// waits for the driver.
 const READ_BYTES: usize = 16 << 10;
-/// Waiting frames are combined into one write up to this size.
-const WRITE_BATCH_BYTES: usize = 64 << 10;
-/// In such a write, frames of up to this size are copied into one buffer, which costs less than a
-/// slice for each.
-const COPIED_BYTES: usize = 2 << 10;
+/// Parts of a batch in one write.
+const MAX_SLICES: usize = 64;
 
-/// Channels and settings of a connection's task.
+/// Queues and settings of a connection's task.
 pub(super) struct ConnectionIo {
     pub(super) link: ConnectionId,
-    /// Data to write; when the channel ends, the connection is closed.
-    pub(super) outgoing: mpsc::UnboundedReceiver<Bytes>,
-    /// Ends together with `outgoing`; polled even while `outgoing` is not.
-    pub(super) ordered: oneshot::Receiver<()>,
-    /// Resolves once the peer is authenticated; dropped if the connection is no longer wanted.
-    pub(super) authenticated: oneshot::Receiver<()>,
+    pub(super) outgoing: Incoming,
     pub(super) events: mpsc::Sender<ConnectionEvent>,
     pub(super) stats: RuntimeStats,
     pub(super) linger: Duration,
 }
 
-/// Connects, then continues as [`run`].
-pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration, mut ends: ConnectionIo) {
+/// Connects, and passes the connection to the driver, which starts its task.
+pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration, io: ConnectionIo) {
     let connected = tokio::select! {
         connected = tokio::time::timeout(within, tcp::connect(to, small_segments)) => connected,
-        _ = &mut ends.ordered => return,
+        () = io.outgoing.closed() => return,
     };
     let refusal = match connected {
         Ok(Ok(stream)) => {
-            if ends.events.send(ConnectionEvent::Opened(ends.link)).await.is_ok() {
-                run(stream, ends).await;
-            }
+            let _ = io.events.send(ConnectionEvent::Opened(io.link, stream)).await;
             return;
         }
         Err(_) => DialFailure::Unreachable,
         Ok(Err(error)) => {
-            ends.stats.count_reason(Counter::DialErrors, error_reason(&error));
+            io.stats.count_reason(Counter::DialErrors, error_reason(&error));
             // Only this error is a refusal by the host; any other failure, here or on the path, may
             // be temporary.
             if error.kind() == ErrorKind::ConnectionRefused {
@@ -84,176 +83,182 @@ pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration,
             }
         }
     };
-    let _ = ends.events.send(ConnectionEvent::Refused(ends.link, refusal)).await;
+    let _ = io.events.send(ConnectionEvent::Refused(io.link, refusal)).await;
 }
 
 /// Copies bytes in both directions until either side ends the connection.
-pub(super) async fn run(stream: TcpStream, ends: ConnectionIo) {
-    let ConnectionIo { link, outgoing, mut ordered, authenticated, events, stats, linger } = ends;
+pub(super) async fn run(stream: TcpStream, io: ConnectionIo) {
     if let Err(error) = tcp::prepare(&stream) {
-        stats.count_reason(Counter::ConnectionErrors, error_reason(&error));
+        io.stats.count_reason(Counter::ConnectionErrors, error_reason(&error));
     }
-    let (from, to) = stream.into_split();
-    let mut reading = pin!(read(from, link, authenticated, &events, &stats));
-    let mut writing = pin!(write(to, link, outgoing, &events, &stats));
-    let mut is_written = false;
-    let ended = tokio::select! {
-        ended = &mut reading => Some(ended),
-        ended = &mut writing => {
-            is_written = true;
-            ended.err().map(Err)
+    let left = BroadcasterLimits::UNAUTHENTICATED_BYTES;
+    let mut task =
+        OpenConnection { stream, io, batch: VecDeque::new(), left: Some(left), end: End::default() };
+    let stalled = match task.exchange().await {
+        Ok(Ended::ByDriver) => {
+            // Only a connection that ends needs the memory of this future.
+            return Box::pin(task.close()).await;
         }
-        _ = &mut ordered => None,
-    };
-    if let Some(ended) = ended {
-        let mut stalled = false;
-        if let Err(error) = ended {
-            stats.count_reason(Counter::ConnectionErrors, error_reason(&error));
-            stalled = error.kind() == ErrorKind::TimedOut;
-        }
-        let _ = events.send(ConnectionEvent::Closed(link, stalled)).await;
-        return;
-    }
-    // Waiting data is written, then the peer has time to close its side: if it still has unread
-    // data when this side closes, a reset would discard it.
-    let flushed = async {
-        if !is_written {
-            let _ = writing.await;
+        Ok(Ended::ByPeer) => false,
+        Err(error) => {
+            task.io.stats.count_reason(Counter::ConnectionErrors, error_reason(&error));
+            error.kind() == ErrorKind::TimedOut
         }
     };
-    let orderly = async { tokio::join!(flushed, reading) };
-    if tokio::time::timeout(linger, orderly).await.is_err() {
-        stats.count(Counter::LingerTimeouts);
-    }
+    let _ = task.io.events.send(ConnectionEvent::Closed(task.io.link, stalled)).await;
 }
 
-/// Reading mode of a connection.
-enum ReadMode {
-    /// At most this many bytes, until the peer is authenticated.
-    UpTo(usize),
-    /// Everything.
-    All,
-    /// Everything, and discard it: the machine closed the connection, and unread data at its end
-    /// would cause a reset, which would discard what was sent last.
-    Discard,
+/// Which side ended a connection.
+enum Ended {
+    ByDriver,
+    ByPeer,
 }
 
-/// Reads until the peer closes its side.
-async fn read(
-    from: OwnedReadHalf,
-    link: ConnectionId,
-    authenticated: oneshot::Receiver<()>,
-    events: &mpsc::Sender<ConnectionEvent>,
-    stats: &RuntimeStats,
-) -> io::Result<()> {
-    let (mut reads, mut authenticated) =
-        (ReadMode::UpTo(BroadcasterLimits::UNAUTHENTICATED_BYTES), Some(authenticated));
-    loop {
-        let max = match (&reads, &mut authenticated) {
-            (ReadMode::UpTo(0), Some(is_authenticated)) => {
-                reads = if is_authenticated.await.is_ok() { ReadMode::All } else { ReadMode::Discard };
-                authenticated = None;
+/// What a connection can do next.
+enum Step {
+    /// The driver closed it.
+    Close,
+    /// Read, as there may be bytes.
+    Read,
+    /// Report this many written bytes.
+    Report(usize),
+}
+
+/// The directions that have ended while a connection closes.
+#[derive(Debug, Default)]
+struct End {
+    read: bool,
+    written: bool,
+}
+
+struct OpenConnection {
+    stream: TcpStream,
+    io: ConnectionIo,
+    /// Frames that are being written.
+    batch: VecDeque<Bytes>,
+    /// Bytes that may be read before the peer is authenticated; `None` after that.
+    left: Option<usize>,
+    end: End,
+}
+
+impl OpenConnection {
+    /// Copies bytes until the peer closes its side, the driver closes the connection, or an error.
+    async fn exchange(&mut self) -> io::Result<Ended> {
+        loop {
+            let written = match poll_fn(|context| self.poll_step(context)).await? {
+                Step::Close => return Ok(Ended::ByDriver),
+                Step::Report(written) => Some(written),
+                Step::Read => None,
+            };
+            // Nothing is read before there is room for it.
+            let place = tokio::select! {
+                place = self.io.events.reserve() => place,
+                () = self.io.outgoing.closed() => return Ok(Ended::ByDriver),
+            };
+            let Ok(place) = place else { return Ok(Ended::ByDriver) };
+            let link = self.io.link;
+            if let Some(written) = written {
+                place.send(ConnectionEvent::Sent(link, written));
                 continue;
             }
-            (ReadMode::UpTo(left), _) => READ_BYTES.min(*left),
-            (ReadMode::All | ReadMode::Discard, _) => READ_BYTES,
-        };
-        from.readable().await?;
-        if matches!(reads, ReadMode::Discard) {
-            if take(&from, max)?.is_some_and(|bytes| bytes.is_empty()) {
-                return Ok(());
+            let max = self.left.unwrap_or(READ_BYTES).min(READ_BYTES);
+            let stream = &mut self.stream;
+            let Some(bytes) = poll_fn(|context| Poll::Ready(take(stream, context, max))).await? else {
+                continue;
+            };
+            if bytes.is_empty() {
+                return Ok(Ended::ByPeer);
             }
-            continue;
+            self.io.stats.add(Counter::TcpBytesReceived, bytes.len() as u64);
+            self.left = self.left.map(|left| left.saturating_sub(bytes.len()));
+            place.send(ConnectionEvent::Bytes(link, bytes));
         }
-        let Ok(place) = events.reserve().await else { return Ok(()) };
-        let Some(bytes) = take(&from, max)? else { continue };
-        if bytes.is_empty() {
-            return Ok(());
+    }
+
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Step>> {
+        let orders = self.io.outgoing.poll(context, Some(&mut self.batch));
+        if orders.close {
+            return Poll::Ready(Ok(Step::Close));
         }
-        stats.add(Counter::TcpBytesReceived, bytes.len() as u64);
-        if let ReadMode::UpTo(left) = &mut reads {
-            *left = left.saturating_sub(bytes.len());
+        if orders.authenticated {
+            self.left = None;
         }
-        place.send(ConnectionEvent::Bytes(link, bytes));
+        if !self.batch.is_empty()
+            && let Poll::Ready(written) = self.poll_write(context)
+        {
+            return Poll::Ready(written.map(Step::Report));
+        }
+        if self.left == Some(0) {
+            return Poll::Pending;
+        }
+        self.stream.poll_read_ready(context).map_ok(|()| Step::Read)
+    }
+
+    /// Writes a part of the batch.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        remove_written(&mut self.batch, 0);
+        let Some(front) = self.batch.front() else { return Poll::Ready(Ok(0)) };
+        let stream = Pin::new(&mut self.stream);
+        let written = if self.batch.len() > 1 {
+            let slices: Vec<IoSlice<'_>> =
+                self.batch.iter().take(MAX_SLICES).map(|bytes| IoSlice::new(bytes)).collect();
+            ready!(stream.poll_write_vectored(context, &slices))?
+        } else {
+            ready!(stream.poll_write(context, front))?
+        };
+        if written == 0 {
+            return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+        }
+        remove_written(&mut self.batch, written);
+        self.io.stats.add(Counter::TcpBytesSent, written as u64);
+        Poll::Ready(Ok(written))
+    }
+
+    /// Writes the waiting frames and closes this side, then gives the peer time to close its own:
+    /// if it still has unread data when this side closes, a reset would discard it.
+    async fn close(mut self) {
+        let linger = self.io.linger;
+        let closed = poll_fn(|context| self.poll_close(context));
+        // An error ends it too: there is nothing left to do.
+        if tokio::time::timeout(linger, closed).await.is_err() {
+            self.io.stats.count(Counter::LingerTimeouts);
+        }
+    }
+
+    /// Ends both directions. What arrives is read and discarded: unread data at the end would cause
+    /// a reset, which would discard what was sent last.
+    fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.end.written {
+            self.io.outgoing.poll(context, Some(&mut self.batch));
+            if self.batch.is_empty() {
+                match Pin::new(&mut self.stream).poll_shutdown(context)? {
+                    Poll::Ready(()) => self.end.written = true,
+                    Poll::Pending => break,
+                }
+            } else if self.poll_write(context)?.is_pending() {
+                break;
+            }
+        }
+        while !self.end.read {
+            match take(&mut self.stream, context, READ_BYTES)? {
+                Some(bytes) => self.end.read = bytes.is_empty(),
+                None => break,
+            }
+        }
+        if self.end.read && self.end.written { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 
 /// Reads at most `max` available bytes; `None` if there are none after all, no bytes if the peer
 /// closed its side.
-fn take(from: &OwnedReadHalf, max: usize) -> io::Result<Option<Bytes>> {
-    let mut buffer = BytesMut::with_capacity(max).limit(max);
-    match from.try_read_buf(&mut buffer) {
-        Ok(_) => Ok(Some(buffer.into_inner().freeze())),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Writes until the channel ends, then closes this side.
-async fn write(
-    mut to: OwnedWriteHalf,
-    link: ConnectionId,
-    mut outgoing: mpsc::UnboundedReceiver<Bytes>,
-    events: &mpsc::Sender<ConnectionEvent>,
-    stats: &RuntimeStats,
-) -> io::Result<()> {
-    while let Some(first) = outgoing.recv().await {
-        let mut batch = batch(first, &mut outgoing);
-        remove_written(&mut batch, 0);
-        while let Some(front) = batch.front() {
-            let written = if batch.len() > 1 {
-                let slices: Vec<IoSlice<'_>> = batch.iter().map(|bytes| IoSlice::new(bytes)).collect();
-                to.write_vectored(&slices).await?
-            } else {
-                to.write(front).await?
-            };
-            if written == 0 {
-                return Err(ErrorKind::WriteZero.into());
-            }
-            remove_written(&mut batch, written);
-            stats.add(Counter::TcpBytesSent, written as u64);
-            if events.send(ConnectionEvent::Sent(link, written)).await.is_err() {
-                return Ok(());
-            }
+fn take(stream: &mut TcpStream, context: &mut Context<'_>, max: usize) -> io::Result<Option<Bytes>> {
+    with_read_buffer(|buffer| {
+        let mut buffer = ReadBuf::new(buffer.get_mut(..max).unwrap_or_default());
+        match Pin::new(stream).poll_read(context, &mut buffer)? {
+            Poll::Ready(()) => Ok(Some(Bytes::copy_from_slice(buffer.filled()))),
+            Poll::Pending => Ok(None),
         }
-    }
-    to.shutdown().await
-}
-
-/// The frames of one write: the first, and those that wait.
-fn batch(first: Bytes, outgoing: &mut mpsc::UnboundedReceiver<Bytes>) -> VecDeque<Bytes> {
-    let (mut batch, mut copied, mut length) = (VecDeque::new(), BytesMut::new(), 0);
-    let mut next = Some(first);
-    while let Some(frame) = next.take() {
-        length += frame.len();
-        if length < WRITE_BATCH_BYTES {
-            next = outgoing.try_recv().ok();
-        }
-        let is_alone = next.is_none() && batch.is_empty() && copied.is_empty();
-        if frame.len() <= COPIED_BYTES && !is_alone {
-            copied.extend_from_slice(&frame);
-        } else {
-            if !copied.is_empty() {
-                batch.push_back(copied.split().freeze());
-            }
-            batch.push_back(frame);
-        }
-    }
-    if !copied.is_empty() {
-        batch.push_back(copied.freeze());
-    }
-    batch
-}
-
-/// Removes written bytes from the front, and empty parts before the next byte.
-fn remove_written(batch: &mut VecDeque<Bytes>, mut written: usize) {
-    while let Some(front) = batch.front_mut() {
-        if written < front.len() {
-            return front.advance(written);
-        }
-        written -= front.len();
-        batch.pop_front();
-    }
+    })
 }
 
 /// The reason as which a socket error is counted.
@@ -279,6 +284,3 @@ pub(super) fn error_reason(error: &io::Error) -> &'static str {
         _ => "other",
     }
 }
-
-#[cfg(test)]
-mod tests;

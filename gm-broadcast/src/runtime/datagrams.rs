@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::connection::error_reason;
 use super::error::RuntimeError;
+use super::read_buffer::with_read_buffer;
 use super::selftest;
 use super::sockets;
 use super::stats::RuntimeStats;
@@ -27,8 +28,6 @@ pub const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
 /// Queued datagrams for which the system has no room; beyond it, the oldest is dropped.
 const MAX_QUEUED: usize = 1_024;
-/// Size of the largest datagram in bytes.
-const MAX_DATAGRAM_BYTES: usize = 1 << 16;
 /// Pause of reading after a socket error.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
@@ -47,9 +46,6 @@ pub(super) struct DatagramSockets {
     send_queue: VecDeque<(SocketAddr, Bytes)>,
     /// Earliest time of the next read, after an error.
     resume: Option<Instant>,
-    /// A datagram is copied out of it: only its length is known afterwards, and a slice would keep
-    /// room for the largest datagram in memory.
-    buffer: Vec<u8>,
     stats: RuntimeStats,
 }
 
@@ -67,7 +63,6 @@ impl DatagramSockets {
             group,
             send_queue: VecDeque::new(),
             resume: None,
-            buffer: vec![0; MAX_DATAGRAM_BYTES],
             stats,
         })
     }
@@ -141,33 +136,44 @@ impl DatagramSockets {
         let sockets = [(Some(&self.unicast), Via::Unicast), (self.multicast.as_ref(), Via::Multicast)];
         for (socket, via) in sockets {
             let Some(socket) = socket else { continue };
-            let mut bytes_left = BATCH_BYTES;
-            for _ in 0..BATCH {
-                if bytes_left == 0 {
-                    break;
-                }
-                let inbound: io::Result<(usize, SocketAddr)> = socket.try_recv_from(&mut self.buffer);
-                match inbound {
-                    Ok((length, from)) => {
-                        bytes_left = bytes_left.saturating_sub(length);
-                        let bytes = self.buffer.get(..length).unwrap_or_default();
-                        self.stats.count(Counter::DatagramsReceived);
-                        self.stats.add(Counter::UdpBytesReceived, length as u64);
-                        if selftest::is_probe(bytes) {
-                            self.stats.count(Counter::SelfTestProbesReceived);
-                        } else {
-                            taken.push(ReceivedDatagram { from, via, bytes: Bytes::copy_from_slice(bytes) });
-                        }
-                    }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(error) => {
-                        self.stats.count_reason(Counter::DatagramReceiveErrors, error_reason(&error));
-                        self.resume = Some(Instant::now() + ERROR_PAUSE);
-                        break;
-                    }
-                }
+            if let Err(error) =
+                with_read_buffer(|buffer| read_all(socket, via, &self.stats, buffer, &mut taken))
+            {
+                self.stats.count_reason(Counter::DatagramReceiveErrors, error_reason(&error));
+                self.resume = Some(Instant::now() + ERROR_PAUSE);
             }
         }
         taken
     }
+}
+
+/// Reads a socket until it is empty, or a limit is reached.
+fn read_all(
+    socket: &UdpSocket,
+    via: Via,
+    stats: &RuntimeStats,
+    buffer: &mut [u8],
+    taken: &mut Vec<ReceivedDatagram>,
+) -> io::Result<()> {
+    let mut bytes_left = BATCH_BYTES;
+    for _ in 0..BATCH {
+        if bytes_left == 0 {
+            break;
+        }
+        let (length, from) = match socket.try_recv_from(buffer) {
+            Ok(received) => received,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        };
+        bytes_left = bytes_left.saturating_sub(length);
+        let bytes = buffer.get(..length).unwrap_or_default();
+        stats.count(Counter::DatagramsReceived);
+        stats.add(Counter::UdpBytesReceived, length as u64);
+        if selftest::is_probe(bytes) {
+            stats.count(Counter::SelfTestProbesReceived);
+        } else {
+            taken.push(ReceivedDatagram { from, via, bytes: Bytes::copy_from_slice(bytes) });
+        }
+    }
+    Ok(())
 }

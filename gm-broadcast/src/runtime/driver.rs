@@ -115,7 +115,9 @@ where
     for seed in first_seeds {
         driver.call_seed(seed)?;
     }
-    tokio::spawn(driver.run());
+    // In a box, so that the task's future does not have several places for it.
+    let mut driver = Box::new(driver);
+    tokio::spawn(async move { driver.run().await });
     Ok((RuntimeHandle { me: sockets.me, requests, seeds: seed_states, stats }, received_outputs))
 }
 
@@ -129,7 +131,7 @@ enum DriverEvent<M: RuntimeMachine> {
 }
 
 impl<M: RuntimeMachine> Driver<M> {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         self.feed(Input::Wake);
         loop {
             let now = self.clock.now();
@@ -252,7 +254,7 @@ impl<M: RuntimeMachine> Driver<M> {
                     return Some(link);
                 }
                 // Its task may have ended: then its end is reported soon.
-                let _ = known.outgoing.send(bytes);
+                known.outgoing.send(bytes);
             }
             Output::Close { link } => self.close(link),
             Output::Deliver(delivery) => self.pass_to_owner(MachineOutput::Delivery(delivery)),

@@ -42,6 +42,9 @@ impl MemberUpdate {
     }
 }
 
+/// Minimum length of an update in bytes: distance, kind, incarnation, clock, floor.
+const MIN_UPDATE_BYTES: usize = 5;
+
 impl GroupUpdate {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
         check::sorted("updates", &self.updates, |after, before| after.member() > before.member())?;
@@ -71,7 +74,7 @@ impl GroupUpdate {
     ) -> Result<GroupUpdate, PayloadError> {
         let name = names::decode_group_name(reader, "name")?;
         let count = reader.count("updates", limits.nodes)?;
-        let mut updates = Vec::new();
+        let mut updates = Vec::with_capacity(reader.capacity_for(count, MIN_UPDATE_BYTES));
         let (mut distances, mut items) = (DeltaCoder::default(), limits.items);
         for _ in 0..count {
             updates.push(member_update::decode(reader, refs, &mut distances, &mut items, limits.items)?);

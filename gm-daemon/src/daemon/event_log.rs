@@ -1,24 +1,20 @@
 //! Logs the node's events: what happened, which node or group is affected, and the setting or
 //! command that fixes it.
 
-use gm_node::NodeEvent;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use gm_node::{EventWatch, NodeEvent};
 
 use super::config::limit_text;
 use super::problem_texts;
 
 /// Logs events until the node has ended.
-pub(crate) async fn log_events(mut events: Receiver<NodeEvent>) {
+pub(crate) async fn log_events(mut events: EventWatch) {
     let mut has_peer = false;
-    loop {
-        match events.recv().await {
-            Ok(event) => log_event(&event, &mut has_peer),
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!("{missed} events are not logged because they came too fast")
-            }
-            Err(RecvError::Closed) => return,
+    while let Some(event) = events.next().await {
+        let missed = events.take_missed();
+        if missed > 0 {
+            tracing::warn!("{missed} events are not logged because they came too fast");
         }
+        log_event(&event, &mut has_peer);
     }
 }
 

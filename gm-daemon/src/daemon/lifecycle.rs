@@ -79,7 +79,7 @@ pub(crate) async fn run_node(
     let config = NodeConfig { single_node, limits, ..NodeConfig::for_sockets(&sockets) };
     let node = Node::start(config, codec, store, stored, sockets).map_err(refused)?;
     let me = node.my_id();
-    tokio::spawn(event_log::log_events(node.events()));
+    tokio::spawn(event_log::log_events(node.watch_events()));
     let api = control.as_ref().map(|control| control.path().display().to_string()).unwrap_or_default();
     log_start(&settings, me, former, (group, interface.unwrap_or_default(), api));
     if settings.options.sockets.port == 0 {

@@ -7,9 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gm_broadcast::BroadcastEvent;
 use gm_broadcast::runtime::{MachineOutput, RuntimeHandle};
-use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::BoxedNodeMachine;
+use super::event_feed::EventFeed;
 use super::health::Health;
 use crate::command::{CommittedWrite, NodeCommand, WriteError};
 use crate::event::NodeEvent;
@@ -33,8 +34,7 @@ pub(super) struct LoopState {
     /// Marked as changed when a peer is found, unlisted, near or far.
     peers: watch::Sender<()>,
     health: Mutex<Health>,
-    event_feed: broadcast::Sender<NodeEvent>,
-    initial_events: Mutex<Option<broadcast::Receiver<NodeEvent>>>,
+    event_feed: EventFeed,
     /// Sends the tags of dropped watchers.
     dropped_watchers: mpsc::UnboundedSender<u64>,
     ended: watch::Sender<bool>,
@@ -47,8 +47,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl LoopState {
-    pub(super) fn new(event_queue: usize) -> (LoopState, mpsc::UnboundedReceiver<u64>) {
-        let (event_feed, first) = broadcast::channel(event_queue);
+    pub(super) fn new() -> (LoopState, mpsc::UnboundedReceiver<u64>) {
         let (dropped_watchers, dropped) = mpsc::unbounded_channel();
         let shared = LoopState {
             tags: AtomicU64::new(1),
@@ -59,16 +58,16 @@ impl LoopState {
             hosted_groups: watch::Sender::new(()),
             peers: watch::Sender::new(()),
             health: Mutex::default(),
-            event_feed,
-            initial_events: Mutex::new(Some(first)),
+            event_feed: EventFeed::default(),
             dropped_watchers,
             ended: watch::Sender::new(false),
         };
         (shared, dropped)
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {
-        lock(&self.initial_events).take().unwrap_or_else(|| self.event_feed.subscribe())
+    /// The events other than answers and changes.
+    pub(super) const fn event_feed(&self) -> &EventFeed {
+        &self.event_feed
     }
 
     pub(super) fn health(&self) -> Health {
@@ -177,8 +176,7 @@ impl LoopState {
                     _ => {}
                 }
                 lock(&self.health).observe(&event);
-                // There may be no subscriber.
-                let _ = self.event_feed.send(event);
+                self.event_feed.publish(event);
             }
         }
     }
@@ -190,6 +188,7 @@ impl LoopState {
         lock(&self.answers).clear();
         self.all_answered.notify_waiters();
         lock(&self.watchers).clear();
+        self.event_feed.end();
     }
 }
 

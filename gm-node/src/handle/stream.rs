@@ -4,12 +4,11 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
 
+use super::event_feed::FeedItem;
 use super::event_loop::LoopState;
 use super::{Changes, Node, NodeError, Watcher};
 use crate::event::NodeEvent;
@@ -90,26 +89,37 @@ impl fmt::Debug for GroupWatch {
     }
 }
 
-/// Source of [`EventWatch`].
+/// Place of an [`EventWatch`] in the events, until it is dropped.
 struct EventSource {
-    events: broadcast::Receiver<NodeEvent>,
     shared: Arc<LoopState>,
+    watcher: u64,
+    missed: u64,
+}
+
+impl Drop for EventSource {
+    fn drop(&mut self) {
+        self.shared.event_feed().unwatch(self.watcher);
+    }
 }
 
 /// Stream of the events of a node: see [`Node::watch_events`]. A slow reader loses the oldest ones.
 /// The stream ends with the node, and does not keep it alive.
 pub struct EventWatch {
-    polling: Polling<EventSource, NodeEvent>,
+    source: EventSource,
+    /// The future of the next item, while it is waited for.
+    next: Option<Pin<Box<dyn Future<Output = FeedItem> + Send>>>,
 }
 
 impl Node {
     /// Watches the node as a whole: peers that are found
     /// ([`BroadcastEvent`](crate::BroadcastEvent)), groups in sync, conflicts, problems of the
-    /// storage. The first watch also receives earlier events.
+    /// storage. The first watch also receives the last 64 earlier events; one that is more than
+    /// 1,024 events behind loses the oldest.
     #[must_use]
     pub fn watch_events(&self) -> EventWatch {
-        let (events, shared) = (self.events(), Arc::clone(&self.inner.shared));
-        EventWatch { polling: Polling::Idle(EventSource { events, shared }) }
+        let shared = Arc::clone(&self.inner.shared);
+        let watcher = shared.event_feed().watch();
+        EventWatch { source: EventSource { shared, watcher, missed: 0 }, next: None }
     }
 }
 
@@ -118,27 +128,30 @@ impl EventWatch {
     pub async fn next(&mut self) -> Option<NodeEvent> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
+
+    /// Returns how many events were lost since the last call, because they came too fast.
+    pub const fn take_missed(&mut self) -> u64 {
+        std::mem::replace(&mut self.source.missed, 0)
+    }
 }
 
 impl Stream for EventWatch {
     type Item = NodeEvent;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<NodeEvent>> {
-        self.get_mut().polling.poll_next(context, |mut source| {
-            Box::pin(async move {
-                loop {
-                    tokio::select! {
-                        biased;
-                        event = source.events.recv() => match event {
-                            Ok(event) => return (source, Some(event)),
-                            Err(RecvError::Lagged(_)) => {}
-                            Err(RecvError::Closed) => return (source, None),
-                        },
-                        () = source.shared.ended() => return (source, None),
-                    }
-                }
-            })
-        })
+        let EventWatch { source, next } = self.get_mut();
+        loop {
+            let (shared, watcher) = (Arc::clone(&source.shared), source.watcher);
+            let waiting =
+                next.get_or_insert_with(|| Box::pin(async move { shared.event_feed().next(watcher).await }));
+            let item = ready!(waiting.as_mut().poll(context));
+            *next = None;
+            match item {
+                FeedItem::Event(event) => return Poll::Ready(Some(event)),
+                FeedItem::Missed(count) => source.missed = source.missed.saturating_add(count),
+                FeedItem::Ended => return Poll::Ready(None),
+            }
+        }
     }
 }
 

@@ -3,17 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use bytes::Bytes;
 use gm_clock::NetId;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::Driver;
 use crate::config::BroadcasterLimits;
 use crate::counter::Counter;
 use crate::machine::{ConnectionId, Input};
-use crate::runtime::connection::{self, ConnectionEvent, ConnectionIo};
+use crate::runtime::connection::{self, ConnectionEvent, ConnectionIo, Outgoing};
 use crate::runtime::handle::RuntimeMachine;
 use crate::time::Time;
 
@@ -25,28 +23,24 @@ const FAILED_EARLY: Duration = Duration::from_secs(10);
 
 /// A connection, or a dial.
 pub(super) struct ConnectionTask {
-    pub(super) outgoing: mpsc::UnboundedSender<Bytes>,
     /// Dropped to close the connection.
-    _ordered: oneshot::Sender<()>,
+    pub(super) outgoing: Outgoing,
     pub(super) task: AbortHandle,
     /// Bytes that were handed to its task and not yet to the system.
     pub(super) queued: usize,
     /// Bytes received by it.
     pub(super) received: usize,
-    /// Tells its task that the peer is authenticated; `None` after that.
-    authenticated: Option<oneshot::Sender<()>>,
+    /// Whether its task knows that the peer is authenticated.
+    authenticated: bool,
     /// Source address and time, if it was accepted.
     pub(super) accepted: Option<(IpAddr, Time)>,
 }
 
 impl<M: RuntimeMachine> Driver<M> {
     pub(super) fn on_connection_event(&mut self, event: Option<ConnectionEvent>) {
-        let known = |link: &ConnectionId| self.connections.contains_key(link);
         match event {
             Some(ConnectionEvent::Accepted(stream, from)) => self.on_accepted(stream, from),
-            Some(ConnectionEvent::Opened(link)) if known(&link) => {
-                self.feed(Input::ConnectionOpened { link, from: None })
-            }
+            Some(ConnectionEvent::Opened(link, stream)) => self.on_dialed(link, stream),
             Some(ConnectionEvent::Refused(link, refusal)) if self.connections.remove(&link).is_some() => {
                 self.feed(Input::ConnectionRefused { link, refusal });
             }
@@ -67,8 +61,7 @@ impl<M: RuntimeMachine> Driver<M> {
                 }
             }
             Some(ConnectionEvent::Seeds(seeds)) => self.feed(Input::Command(M::seeds(seeds))),
-            Some(ConnectionEvent::Opened(_) | ConnectionEvent::Refused(..) | ConnectionEvent::Closed(..))
-            | None => {}
+            Some(ConnectionEvent::Refused(..) | ConnectionEvent::Closed(..)) | None => {}
         }
     }
 
@@ -79,9 +72,10 @@ impl<M: RuntimeMachine> Driver<M> {
             .connections
             .get_mut(&link)
             .filter(|known| known.received >= BroadcasterLimits::UNAUTHENTICATED_BYTES)
-            && let Some(authenticated) = known.authenticated.take()
+            && !known.authenticated
         {
-            let _ = authenticated.send(());
+            known.authenticated = true;
+            known.outgoing.authenticate();
         }
     }
 
@@ -93,11 +87,32 @@ impl<M: RuntimeMachine> Driver<M> {
         self.stats.count(Counter::ConnectionsAccepted);
         let link = ConnectionId::accepted(self.accepted);
         self.accepted += 1;
-        self.open(link, Some((from.ip(), now)), |ends| connection::run(stream, ends));
+        self.open(link, Some((from.ip(), now)), |io| connection::run(stream, io));
         self.feed(Input::ConnectionOpened { link, from: Some(from) });
     }
 
-    /// Starts the task of a connection.
+    /// A dial succeeded: starts the task of the connection, which needs less memory than the dial.
+    fn on_dialed(&mut self, link: ConnectionId, stream: TcpStream) {
+        let Some(known) = self.connections.get(&link) else { return };
+        let io = self.connection_io(link, &known.outgoing);
+        let task = self.connection_tasks.spawn(connection::run(stream, io));
+        if let Some(known) = self.connections.get_mut(&link) {
+            known.task = task;
+        }
+        self.feed(Input::ConnectionOpened { link, from: None });
+    }
+
+    fn connection_io(&self, link: ConnectionId, outgoing: &Outgoing) -> ConnectionIo {
+        ConnectionIo {
+            link,
+            outgoing: outgoing.for_task(),
+            events: self.connection_events.0.clone(),
+            stats: self.stats.clone(),
+            linger: self.settings.linger,
+        }
+    }
+
+    /// Starts the task of a connection, or of a dial.
     fn open<F>(
         &mut self,
         link: ConnectionId,
@@ -106,37 +121,15 @@ impl<M: RuntimeMachine> Driver<M> {
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (outgoing, to_write) = mpsc::unbounded_channel();
-        let (ordered, is_ordered) = oneshot::channel();
-        let (authenticated, is_authenticated) = oneshot::channel();
-        let ends = ConnectionIo {
-            link,
-            outgoing: to_write,
-            ordered: is_ordered,
-            authenticated: is_authenticated,
-            events: self.connection_events.0.clone(),
-            stats: self.stats.clone(),
-            linger: self.settings.linger,
-        };
-        let task = self.connection_tasks.spawn(task(ends));
-
-        self.connections.insert(
-            link,
-            ConnectionTask {
-                outgoing,
-                _ordered: ordered,
-                task,
-                queued: 0,
-                received: 0,
-                authenticated: Some(authenticated),
-                accepted,
-            },
-        );
+        let outgoing = Outgoing::default();
+        let task = self.connection_tasks.spawn(task(self.connection_io(link, &outgoing)));
+        let known = ConnectionTask { outgoing, task, queued: 0, received: 0, authenticated: false, accepted };
+        self.connections.insert(link, known);
     }
 
     pub(super) fn dial(&mut self, link: ConnectionId, to: NetId, small_segments: bool) {
         let within = self.settings.connect_timeout;
-        self.open(link, None, |ends| connection::dial(to.socket_addr(), small_segments, within, ends));
+        self.open(link, None, |io| connection::dial(to.socket_addr(), small_segments, within, io));
     }
 
     pub(super) fn close(&mut self, link: ConnectionId) {

@@ -27,7 +27,7 @@ impl<M: RuntimeMachine> Driver<M> {
             && !self.connections.values().any(waits)
     }
 
-    pub(super) async fn shut_down(mut self) {
+    pub(super) async fn shut_down(&mut self) {
         self.feed(Input::Command(M::close()));
         self.connections.clear();
         while let Ok(order) = self.requests.try_recv() {

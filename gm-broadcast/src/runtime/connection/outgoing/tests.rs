@@ -1,21 +1,17 @@
 //! Tests of write batches: which frames are copied, and what is left after a partial write.
 
-use bytes::Bytes;
-use tokio::sync::mpsc;
-
-use super::{COPIED_BYTES, WRITE_BATCH_BYTES, batch, remove_written};
+use super::*;
 
 fn frame(byte: u8, length: usize) -> Bytes {
     vec![byte; length].into()
 }
 
 /// The lengths of a batch's parts, and which of them are the frames themselves; the rest of the
-/// frames stays in the channel.
+/// frames stays in the queue.
 fn parts(frames: &[Bytes]) -> (Vec<(usize, bool)>, usize) {
-    let (sender, mut outgoing) = mpsc::unbounded_channel();
-    frames[1..].iter().for_each(|frame| sender.send(frame.clone()).unwrap());
-    let batch = batch(frames[0].clone(), &mut outgoing);
-    let left = outgoing.len();
+    let mut waiting: VecDeque<Bytes> = frames.iter().cloned().collect();
+    let batch = take_batch(&mut waiting);
+    let left = waiting.len();
     let sent = frames[..frames.len() - left].concat();
     assert_eq!(batch.iter().flatten().copied().collect::<Vec<u8>>(), sent, "in order, and complete");
     let is_frame = |part: &Bytes| frames.iter().any(|frame| frame.as_ptr() == part.as_ptr());
@@ -49,9 +45,7 @@ fn a_batch_ends_at_its_limit() {
 
 #[test]
 fn partial_writes_leave_the_rest() {
-    let (sender, mut outgoing) = mpsc::unbounded_channel();
-    sender.send(frame(2, 5_000)).unwrap();
-    let mut batch = batch(frame(1, 4_000), &mut outgoing);
+    let mut batch = take_batch(&mut [frame(1, 4_000), frame(2, 5_000)].into());
     remove_written(&mut batch, 1);
     assert_eq!(batch.iter().map(Bytes::len).collect::<Vec<_>>(), [3_999, 5_000]);
     remove_written(&mut batch, 3_999);
@@ -59,4 +53,29 @@ fn partial_writes_leave_the_rest() {
     batch.push_back(Bytes::new());
     remove_written(&mut batch, 5_000);
     assert!(batch.is_empty(), "nothing is left that a write could not send");
+}
+
+#[test]
+fn an_idle_queue_has_no_buffer() {
+    let (outgoing, mut batch) = (Outgoing::default(), VecDeque::new());
+    let (task, context) = (outgoing.for_task(), Context::from_waker(Waker::noop()));
+    for count in [1, 2, 100] {
+        (0..count).for_each(|_| outgoing.send(frame(1, 9)));
+        assert_eq!(task.poll(&context, Some(&mut batch)), Orders::default());
+        assert_eq!(lock(&outgoing.0).frames.capacity(), 0);
+        remove_written(&mut batch, 9 * count);
+        assert_eq!(batch.capacity(), 0);
+    }
+}
+
+#[test]
+fn the_task_takes_the_last_frames_after_the_close() {
+    let (outgoing, mut batch) = (Outgoing::default(), VecDeque::new());
+    let (task, context) = (outgoing.for_task(), Context::from_waker(Waker::noop()));
+    outgoing.authenticate();
+    assert_eq!(task.poll(&context, Some(&mut batch)), Orders { authenticated: true, close: false });
+    outgoing.send(frame(7, 3));
+    drop(outgoing);
+    assert_eq!(task.poll(&context, Some(&mut batch)), Orders { authenticated: true, close: true });
+    assert_eq!(batch, [frame(7, 3)]);
 }
