@@ -32,7 +32,7 @@ use results::{Attempt, Results};
 /// Flags of `cargo xtask beside`.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// Few repetitions, without the slower systems: about 5 minutes after the build (default)
+    /// Few repetitions, without the slower systems: about 6 minutes after the build (default)
     #[arg(long)]
     quick: bool,
     /// Include every system, with long windows: some hours

@@ -74,7 +74,8 @@ fn per_item(ws: &Workspace, what: &str) -> Result<String> {
     let output = bench(ws, "-p gm-codec --features ring --bench payloads", &[&format!("payloads/{what}/")])?;
     let each = |items: u32| {
         let ns = nanoseconds(&output, &format!("payloads/{what}/{items}"))?;
-        Ok(format!("{items} items: {} ns", number(ns / f64::from(items))))
+        let noun = if items == 1 { "item" } else { "items" };
+        Ok(format!("{items} {noun}: {} ns", number(ns / f64::from(items))))
     };
     let texts: Result<Vec<String>> = [1, 16, 128, 1_000].into_iter().map(each).collect();
     Ok(texts?.join("; "))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Size {
-    /// About five minutes.
+    /// About six minutes.
     Quick,
     /// Every system, with many repetitions.
     Full,

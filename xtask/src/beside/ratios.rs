@@ -27,9 +27,9 @@ const fn row(
 
 const ROWS: &[Row] = &[
     row("join: time", Part::Join, &NODES, false, |runs| of(runs, "join", "ms")),
-    row("join: CPU", Part::Join, &NODES, false, |runs| of(runs, "join", "cpu_s")),
-    row("join: packets", Part::Join, &NODES, false, |runs| of(runs, "join", "packets")),
-    row("join: bytes", Part::Join, &NODES, false, |runs| of(runs, "join", "bytes")),
+    row("join: CPU", Part::Join, &NODES, false, |runs| of_complete(runs, "cpu_s")),
+    row("join: packets", Part::Join, &NODES, false, |runs| of_complete(runs, "packets")),
+    row("join: bytes", Part::Join, &NODES, false, |runs| of_complete(runs, "bytes")),
     row("update: median", Part::Update, &NODES, true, |runs| median(&update_ms(runs, 0.0))),
     row("update: worst", Part::Update, &NODES, true, |runs| greatest(&update_ms(runs, 0.0))),
     row("update: one node, p50", Part::Update, &NODES, true, |runs| of(runs, "update", "node_p50")),
@@ -47,8 +47,15 @@ const ROWS: &[Row] = &[
     row("10 % loss: worst", Part::Loss, &[NODES_WITH_LOSS], false, |runs| greatest(&update_ms(runs, 10.0))),
     row("25 % loss: worst", Part::Loss, &[NODES_WITH_LOSS], false, |runs| greatest(&update_ms(runs, 25.0))),
     row("growth: time", Part::Growth, growth_nodes(Size::Full), false, |runs| of(runs, "join", "ms")),
-    row("growth: CPU", Part::Growth, growth_nodes(Size::Full), false, |runs| of(runs, "join", "cpu_s")),
+    row("growth: CPU", Part::Growth, growth_nodes(Size::Full), false, |runs| of_complete(runs, "cpu_s")),
 ];
+
+/// Cost of the joins that were complete; at a limit it would be that of a part.
+fn of_complete(runs: &[&Attempt], field: &str) -> Option<f64> {
+    let is_complete = |run: &Attempt| run.line("join").is_some_and(|line| line.number("ms").is_some());
+    let complete: Vec<&Attempt> = runs.iter().copied().filter(|run| is_complete(run)).collect();
+    of(&complete, "join", field)
+}
 
 fn positive(value: f64) -> Option<f64> {
     (value > 0.0).then_some(value)
@@ -123,6 +130,15 @@ mod tests {
         assert_eq!(rows[0], first);
         assert_eq!(rows[1][2], "gm has no number");
         assert!(rows.iter().any(|row| row[1] == "256" && row[2] == "with `--full` only"));
+    }
+
+    #[test]
+    fn joins_that_were_not_complete_have_no_cost() {
+        let run =
+            |ms: &str| Attempt::parse(&format!("{{\"kind\":\"join\",\"ms\":{ms},\"packets\":7}}"), None);
+        let (complete, partial) = (run("5"), run("null"));
+        assert_eq!(of_complete(&[&complete, &partial], "packets"), Some(7.0));
+        assert_eq!(of_complete(&[&partial], "packets"), None);
     }
 
     #[test]
