@@ -35,7 +35,7 @@ pub(crate) struct Flags {
     /// Few repetitions, without the slower systems: about 6 minutes after the build (default)
     #[arg(long)]
     quick: bool,
-    /// Include every system, with long windows: some hours
+    /// Include every system, with long windows: one to two hours
     #[arg(long, conflicts_with = "quick")]
     full: bool,
     /// Run only measurements whose names contain the text, such as `update gm`; the tables are

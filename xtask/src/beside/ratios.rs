@@ -91,6 +91,10 @@ pub(crate) fn table(results: &Results) -> Table {
                 ],
                 false => std::array::from_fn(|_| "with `--full` only".to_owned()),
             };
+            let has_number = cells.iter().any(|cell| cell.starts_with(|first: char| first.is_ascii_digit()));
+            if results.is_partial() && !has_number {
+                continue;
+            }
             table.rows.push([vec![row.name.to_owned(), n.to_string()], cells.to_vec()].concat());
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::machine::{self, DISTURBED};
-use super::plan::{Measurement, Part, Size, System};
+use super::plan::{Measurement, Part, Size, System, measurements};
 
 /// File of the last run, in the folder of output.
 const FILE: &str = "results.json";
@@ -141,6 +141,11 @@ impl Results {
         self.write()
     }
 
+    /// Whether a part of the measurements was chosen.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.planned.len() < measurements(self.size).len()
+    }
+
     pub(crate) fn set_benches(&mut self, rows: Vec<(String, String)>) {
         self.benches = rows;
     }
@@ -195,7 +200,7 @@ pub(super) fn sample(size: Size, outcomes: Vec<(Measurement, Attempt)>) -> Resul
         folder: PathBuf::new(),
         size,
         machine: "2 cores".to_owned(),
-        planned: super::plan::measurements(size),
+        planned: measurements(size),
         outcomes,
         benches: Vec::new(),
     }
@@ -203,6 +208,7 @@ pub(super) fn sample(size: Size, outcomes: Vec<(Measurement, Attempt)>) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use super::super::tables::page;
     use super::*;
 
     #[test]
@@ -227,6 +233,17 @@ mod tests {
         assert!(attempt(0.9, None).is_better_than(&attempt(0.0, Some("failed"))));
         assert!(!attempt(0.1, Some("failed")).is_better_than(&attempt(0.9, None)));
         assert!(attempt(0.11, None).is_disturbed() && !attempt(0.1, None).is_disturbed());
+    }
+
+    #[test]
+    fn a_partial_run_has_only_tables_with_rows() {
+        let whole = sample(Size::Quick, vec![]);
+        assert!(!whole.is_partial() && page(&whole).contains("### Growth"));
+        let join = whole.planned.iter().take(1).cloned().collect();
+        let partial = Results { planned: join, ..sample(Size::Quick, vec![]) };
+        let titles: Vec<_> =
+            page(&partial).lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect();
+        assert_eq!(titles, ["### Join: all nodes at once, through one seed"]);
     }
 
     #[test]

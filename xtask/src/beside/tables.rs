@@ -48,10 +48,14 @@ pub(crate) fn page(results: &Results) -> String {
             &benches(results),
         ),
     ];
-    sections.join("\n")
+    sections.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// A table with its title; nothing for a table without rows, in a partial run.
 fn section(title: &str, text: &str, table: &Table) -> String {
+    if table.rows.is_empty() {
+        return String::new();
+    }
     let text = if text.is_empty() { String::new() } else { format!("{text}\n\n") };
     format!("### {title}\n\n{text}{}", table.markdown())
 }
@@ -310,7 +314,7 @@ fn growth(results: &Results) -> Table {
 fn benches(results: &Results) -> Table {
     let mut table = Table::new(&["figure", "value"]);
     table.rows = results.benches.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect();
-    if table.rows.is_empty() {
+    if table.rows.is_empty() && !results.is_partial() {
         table.rows.push(vec!["all".to_owned(), "not run".to_owned()]);
     }
     table
