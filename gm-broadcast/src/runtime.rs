@@ -2,13 +2,13 @@
 //! bytes; that is the machine's task.
 //!
 //! The crate's `README.md` shows it in ten lines: [`Sockets`] are opened by [`RuntimeSettings`];
-//! [`start`] drives a machine on them; the [`RuntimeHandle`] sends commands to it, and its
-//! deliveries and events arrive as [`MachineOutput`].
+//! [`start`] or [`start_with`] drives a machine on them; the [`RuntimeHandle`] sends commands to
+//! it, and its deliveries and events arrive as [`MachineOutput`].
 //!
 //! Reading order: `settings.rs`, `error.rs`, `nic.rs`, `address.rs` (this node's address),
 //! `group.rs`, `sockets.rs`, `selftest.rs`; `clock.rs`, `stats.rs`, `throttle.rs`, `tcp.rs`,
-//! `read_buffer.rs`, `connection.rs`, `accept.rs`, `datagrams.rs`, `seeds.rs` (parts); `driver.rs` (the task),
-//! `handle.rs`, `deliver_all.rs`.
+//! `read_buffer.rs`, `connection.rs`, `accept.rs`, `datagrams.rs`, `seeds.rs` (parts); `driver.rs`
+//! (the task), `handle.rs`, `deliver_all.rs`.
 //!
 //! # Limits
 //! The driver itself reads datagrams, at most [`BATCH`] at a time. Bytes of connections arrive
@@ -40,7 +40,7 @@ pub use address::Candidate;
 pub use clock::{entropy, unix_seconds};
 pub use datagrams::BATCH;
 pub use deliver_all::{DeliverAll, DeliveredBody};
-pub use driver::start;
+pub use driver::{start, start_with};
 pub use error::{AddressError, RuntimeError};
 pub use group::{DEFAULT_GROUP_V4, DEFAULT_GROUP_V6, Multicast};
 pub use handle::{MachineOutput, RuntimeHandle, RuntimeMachine, Stopped};

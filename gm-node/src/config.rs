@@ -90,8 +90,9 @@ pub struct NodeLimits {
 /// Timeouts and intervals of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeTiming {
-    /// Writes within this time of the first are committed and sent as one batch. Higher values
-    /// raise the latency of each write, 0 commits each write at once. Default: 1 ms.
+    /// Minimum time between two batches of writes. A write after a longer pause is committed and
+    /// sent at once; those that follow within this time are one batch at its end. Higher values
+    /// raise their latency, 0 commits each write at once. Default: 1 ms.
     pub write_batch_window: Duration,
     /// Maximum time that a first write waits for peers to report an earlier record of this node.
     /// Applies in each group where the node has no stored record, or if its store is suspect.

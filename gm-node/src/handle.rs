@@ -32,7 +32,8 @@
 //! `handle/stream.rs`, `handle/watch_all.rs`, `handle/watch_peers.rs`: the API for embedding. The
 //! daemon uses the plain calls below it:
 //! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: the calls; `handle/event_loop.rs`: the
-//! task that dispatches the node's events; `handle/event_feed.rs`: the queue of other events; `handle/health.rs`: problems that the events reported;
+//! dispatch of the node's events; `handle/event_feed.rs`: the queue of those that no caller and no
+//! watcher of a group waits for; `handle/health.rs`: problems that the events reported;
 //! `handle/network.rs`: the state of the network.
 
 mod builder;
@@ -59,7 +60,7 @@ use std::time::{Duration, Instant};
 
 use gm_broadcast::Time;
 use gm_broadcast::runtime::{
-    RuntimeError, RuntimeHandle, RuntimeMachine, Seed, SeedError, Sockets, Stopped, entropy, start,
+    RuntimeError, RuntimeHandle, RuntimeMachine, Seed, SeedError, Sockets, Stopped, entropy, start_with,
     unix_seconds,
 };
 use gm_clock::NetId;
@@ -233,21 +234,12 @@ impl PreparedNode {
         let tokio = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let PreparedNode { machine, sockets, woken, max_watchers, max_events } = self;
         let started_at = Instant::now();
-        let (runtime, outputs) = start(machine, sockets)?;
         let (shared, dropped_watchers) = event_loop::LoopState::new();
         let shared = Arc::new(shared);
-        let event_task =
-            tokio::spawn(event_loop::run(outputs, dropped_watchers, runtime.clone(), Arc::clone(&shared)));
-        let store_handle = runtime.clone();
-        let store_task = tokio::spawn(async move {
-            loop {
-                woken.notified().await;
-                if store_handle.send(NodeCommand::StoreReady).await.is_err() {
-                    return;
-                }
-            }
-        });
-        let tasks = vec![event_task.abort_handle(), store_task.abort_handle()];
+        let dispatcher = event_loop::Dispatcher(Arc::clone(&shared));
+        let runtime = start_with(machine, sockets, move |output| dispatcher.dispatch(output))?;
+        let task = tokio::spawn(event_loop::notify_machine(woken, dropped_watchers, runtime.clone()));
+        let tasks = vec![task.abort_handle()];
         Ok(Node {
             inner: Arc::new(Inner { runtime, shared, started_at, max_watchers, max_events, tasks, tokio }),
         })

@@ -1,5 +1,5 @@
-//! Memory of idle nodes: live bytes of each of several nodes in one process, joined and connected to
-//! each other. This is a binary with a single test, so that nothing else is counted.
+//! Memory of idle nodes: live bytes of each of several nodes in one process, joined and connected
+//! to each other. This is a binary with a single test, so that nothing else is counted.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

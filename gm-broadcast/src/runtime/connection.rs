@@ -114,7 +114,7 @@ enum Ended {
     ByPeer,
 }
 
-/// What a connection can do next.
+/// The next step of a connection.
 enum Step {
     /// The driver closed it.
     Close,

@@ -5,8 +5,10 @@
 //! which saves wake-ups but no system calls.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,6 +38,13 @@ pub(super) struct ReceivedDatagram {
     pub(super) from: SocketAddr,
     pub(super) via: Via,
     pub(super) bytes: Bytes,
+}
+
+/// Which sockets are readable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Readable {
+    unicast: bool,
+    multicast: bool,
 }
 
 #[derive(Debug)]
@@ -71,23 +80,27 @@ impl DatagramSockets {
         self.send_queue.is_empty()
     }
 
-    /// Waits until a socket is readable, if `read`, or queued datagrams can be sent.
-    pub(super) async fn ready(&self, read: bool) {
+    /// Waits until a socket is readable, if `read`, or queued datagrams can be sent. Returns which
+    /// sockets are readable.
+    pub(super) async fn ready(&self, read: bool) -> Readable {
         if let Some(resume) = self.resume {
             tokio::time::sleep_until(resume).await;
         }
-        let multicast = async {
-            match &self.multicast {
-                Some(socket) => socket.readable().await,
-                None => std::future::pending().await,
+        poll_fn(|context| self.poll_ready(context, read)).await
+    }
+
+    fn poll_ready(&self, context: &mut Context<'_>, read: bool) -> Poll<Readable> {
+        let readable = if read {
+            let multicast = self.multicast.as_ref();
+            Readable {
+                unicast: self.unicast.poll_recv_ready(context).is_ready(),
+                multicast: multicast.is_some_and(|socket| socket.poll_recv_ready(context).is_ready()),
             }
+        } else {
+            Readable::default()
         };
-        let _ = tokio::select! {
-            ready = self.unicast.readable(), if read => ready,
-            ready = multicast, if read => ready,
-            ready = self.unicast.writable(), if !self.send_queue.is_empty() => ready,
-            else => std::future::pending().await,
-        };
+        let can_send = !self.send_queue.is_empty() && self.unicast.poll_send_ready(context).is_ready();
+        if can_send || readable != Readable::default() { Poll::Ready(readable) } else { Poll::Pending }
     }
 
     /// Sends to a node.
@@ -129,11 +142,13 @@ impl DatagramSockets {
         }
     }
 
-    /// Reads up to [`BATCH`] datagrams and about 256 KiB from each socket.
-    pub(super) fn receive(&mut self) -> Vec<ReceivedDatagram> {
+    /// Reads up to [`BATCH`] datagrams and about 256 KiB from each readable socket.
+    pub(super) fn receive(&mut self, readable: Readable) -> Vec<ReceivedDatagram> {
         let mut taken = Vec::new();
         self.resume = None;
-        let sockets = [(Some(&self.unicast), Via::Unicast), (self.multicast.as_ref(), Via::Multicast)];
+        let unicast = readable.unicast.then_some(&self.unicast);
+        let multicast = self.multicast.as_ref().filter(|_| readable.multicast);
+        let sockets = [(unicast, Via::Unicast), (multicast, Via::Multicast)];
         for (socket, via) in sockets {
             let Some(socket) = socket else { continue };
             if let Err(error) =

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::clock::{Clock, entropy};
 use super::connection::ConnectionEvent;
-use super::datagrams::{DatagramSockets, ReceivedDatagram};
+use super::datagrams::{DatagramSockets, Readable, ReceivedDatagram};
 use super::error::RuntimeError;
 use super::handle::{MachineOutput, Request, RuntimeHandle, RuntimeMachine};
 use super::seeds::SeedStates;
@@ -48,7 +48,7 @@ struct Driver<M: RuntimeMachine> {
     datagrams: DatagramSockets,
     requests: mpsc::Receiver<Request<M>>,
     connection_events: (mpsc::Sender<ConnectionEvent>, mpsc::Receiver<ConnectionEvent>),
-    outputs: mpsc::Sender<OutputOf<M>>,
+    outputs: Outputs<M>,
     /// Outputs that the application has not taken yet.
     backlog: VecDeque<OutputOf<M>>,
     connections: BTreeMap<ConnectionId, ConnectionTask>,
@@ -61,6 +61,12 @@ struct Driver<M: RuntimeMachine> {
     stop_deadline: Option<Time>,
     stop_waiters: Vec<oneshot::Sender<()>>,
     seeds: SeedStates,
+}
+
+/// The way of outputs to the application.
+enum Outputs<M: RuntimeMachine> {
+    Queue(mpsc::Sender<OutputOf<M>>),
+    Function(Box<dyn FnMut(OutputOf<M>) + Send>),
 }
 
 /// Drives a machine on sockets, in a task of the present tokio runtime. The machine was created at
@@ -82,9 +88,46 @@ where
     M::Delivery: Send,
     M::Event: Send,
 {
+    let (outputs, received_outputs) = mpsc::channel(sockets.settings.outputs.max(1));
+    Ok((start_driver(machine, sockets, Outputs::Queue(outputs))?, received_outputs))
+}
+
+/// Like [`start`], but the driver passes each output to a function, which saves the application a
+/// task that takes them. The function must be quick, as it blocks the driver. It is dropped after
+/// the machine, when the runtime has stopped.
+///
+/// # Errors
+/// As [`start`].
+///
+/// # Panics
+/// As [`start`].
+pub fn start_with<M>(
+    machine: M,
+    sockets: Sockets,
+    take: impl FnMut(OutputOf<M>) + Send + 'static,
+) -> Result<RuntimeHandle<M>, RuntimeError>
+where
+    M: RuntimeMachine + Send + 'static,
+    M::Command: Send,
+    M::Delivery: Send,
+    M::Event: Send,
+{
+    start_driver(machine, sockets, Outputs::Function(Box::new(take)))
+}
+
+fn start_driver<M>(
+    machine: M,
+    sockets: Sockets,
+    outputs: Outputs<M>,
+) -> Result<RuntimeHandle<M>, RuntimeError>
+where
+    M: RuntimeMachine + Send + 'static,
+    M::Command: Send,
+    M::Delivery: Send,
+    M::Event: Send,
+{
     let stats = RuntimeStats::default();
     let (requests, received_requests) = mpsc::channel(sockets.settings.commands.max(1));
-    let (outputs, received_outputs) = mpsc::channel(sockets.settings.outputs.max(1));
     let events = mpsc::channel(MAX_CONNECTION_EVENTS);
     let mut background_tasks = JoinSet::new();
     let seed_states = SeedStates::default();
@@ -118,14 +161,14 @@ where
     // In a box, so that the task's future does not have several places for it.
     let mut driver = Box::new(driver);
     tokio::spawn(async move { driver.run().await });
-    Ok((RuntimeHandle { me: sockets.me, requests, seeds: seed_states, stats }, received_outputs))
+    Ok(RuntimeHandle { me: sockets.me, requests, seeds: seed_states, stats })
 }
 
 /// An event for which the driver woke up.
 enum DriverEvent<M: RuntimeMachine> {
     Request(Option<Request<M>>),
     ConnectionEvent(Option<ConnectionEvent>),
-    Datagrams,
+    Datagrams(Readable),
     OwnerReady,
     Deadline,
 }
@@ -152,7 +195,7 @@ impl<M: RuntimeMachine> Driver<M> {
                 }
                 DriverEvent::Request(None) => self.begin_shutdown(),
                 DriverEvent::ConnectionEvent(event) => self.on_connection_event(event),
-                DriverEvent::Datagrams => self.on_datagrams(),
+                DriverEvent::Datagrams(readable) => self.on_datagrams(readable),
                 DriverEvent::OwnerReady | DriverEvent::Deadline => {}
             }
             self.on_deadline();
@@ -184,10 +227,10 @@ impl<M: RuntimeMachine> Driver<M> {
         tokio::select! {
             request = self.requests.recv(), if expects_requests => DriverEvent::Request(request),
             event = self.connection_events.1.recv(), if reads => DriverEvent::ConnectionEvent(event),
-            () = self.datagrams.ready(reads) => DriverEvent::Datagrams,
+            readable = self.datagrams.ready(reads) => DriverEvent::Datagrams(readable),
             permit = self.outputs.reserve(), if is_behind => {
                 match (permit, self.backlog.pop_front()) {
-                    (Ok(permit), Some(output)) => permit.send(output),
+                    (Some(permit), Some(output)) => permit.send(output),
                     _ => self.backlog.clear(),
                 }
                 DriverEvent::OwnerReady
@@ -216,12 +259,10 @@ impl<M: RuntimeMachine> Driver<M> {
         }
     }
 
-    fn on_datagrams(&mut self) {
+    fn on_datagrams(&mut self, readable: Readable) {
         self.datagrams.flush();
-        if self.backlog.is_empty() || self.stop_deadline.is_some() {
-            for ReceivedDatagram { from, via, bytes } in self.datagrams.receive() {
-                self.feed(Input::Datagram { from, via, bytes });
-            }
+        for ReceivedDatagram { from, via, bytes } in self.datagrams.receive(readable) {
+            self.feed(Input::Datagram { from, via, bytes });
         }
     }
 
@@ -264,15 +305,29 @@ impl<M: RuntimeMachine> Driver<M> {
     }
 
     fn pass_to_owner(&mut self, output: OutputOf<M>) {
+        let queue = match &mut self.outputs {
+            Outputs::Function(take) => return take(output),
+            Outputs::Queue(queue) => queue,
+        };
         if !self.backlog.is_empty() {
             return self.backlog.push_back(output);
         }
-        match self.outputs.try_send(output) {
+        match queue.try_send(output) {
             Err(mpsc::error::TrySendError::Full(output)) => {
                 self.stats.count(Counter::OutputQueueFull);
                 self.backlog.push_back(output);
             }
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
+    }
+}
+
+impl<M: RuntimeMachine> Outputs<M> {
+    /// Waits for room in the queue; `None` if the application dropped it.
+    async fn reserve(&mut self) -> Option<mpsc::Permit<'_, OutputOf<M>>> {
+        match self {
+            Outputs::Queue(queue) => queue.reserve().await.ok(),
+            Outputs::Function(_) => None,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Queue of the node's events, which every watcher reads at its own position. It has memory only for
-//! events that a watcher has still to read, and keeps a limited number of them.
+//! Queue of the node's events, which every watcher reads at its own position. It has memory only
+//! for events that a watcher has still to read, and keeps a limited number of them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,7 +32,7 @@ struct EventQueue {
     ended: bool,
 }
 
-/// What a watcher receives.
+/// An item that a watcher receives.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FeedItem {
     Event(NodeEvent),
@@ -161,7 +161,7 @@ mod tests {
         numbers.into_iter().for_each(|number| feed.publish(found(number)));
     }
 
-    /// All items of a watcher that are there.
+    /// Takes all present items of a watcher.
     fn items(feed: &EventFeed, watcher: u64) -> Vec<FeedItem> {
         std::iter::from_fn(|| feed.lock().take(watcher)).take_while(|item| *item != FeedItem::Ended).collect()
     }

@@ -1,12 +1,14 @@
-//! Task that dispatches the node's events: answers to their callers, changes to their watchers, all
-//! other events to the subscribers. It never waits for a receiver.
+//! Dispatch of the node's events: answers to their callers, changes to their watchers, all other
+//! events to the subscribers. It never waits for a receiver, so it runs in the task that drives the
+//! node's machine.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gm_broadcast::BroadcastEvent;
-use gm_broadcast::runtime::{MachineOutput, RuntimeHandle};
+use gm_broadcast::runtime::{MachineOutput, RuntimeHandle, Stopped};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::BoxedNodeMachine;
@@ -16,9 +18,8 @@ use crate::command::{CommittedWrite, NodeCommand, WriteError};
 use crate::event::NodeEvent;
 
 type Answer = Result<CommittedWrite, WriteError>;
-type MachineOutputs = mpsc::Receiver<MachineOutput<std::convert::Infallible, NodeEvent>>;
 
-/// State shared by the task and the handles.
+/// State shared by the dispatcher and the handles.
 #[derive(Debug)]
 pub(super) struct LoopState {
     tags: AtomicU64,
@@ -128,7 +129,7 @@ impl LoopState {
 
     pub(super) fn unregister_watcher(&self, tag: u64) {
         lock(&self.watchers).remove(&tag);
-        // This fails if the task has ended, and the watch with it.
+        // This fails if the node has ended, and the watch with it.
         let _ = self.dropped_watchers.send(tag);
     }
 
@@ -192,31 +193,37 @@ impl LoopState {
     }
 }
 
-/// Marks the end when the task ends, also after a panic.
-struct EndOnDrop<'a>(&'a LoopState);
+/// Dispatches the outputs of the node's machine, in the task that drives it. Marks the end when it
+/// is dropped, which is when that task has ended, also after a panic.
+pub(super) struct Dispatcher(pub(super) Arc<LoopState>);
 
-impl Drop for EndOnDrop<'_> {
+impl Dispatcher {
+    pub(super) fn dispatch(&self, output: MachineOutput<Infallible, NodeEvent>) {
+        match output {
+            MachineOutput::Event(event) => self.0.on_event(event),
+            MachineOutput::Delivery(never) => match never {},
+        }
+    }
+}
+
+impl Drop for Dispatcher {
     fn drop(&mut self) {
         self.0.end();
     }
 }
 
-/// Dispatches events until the node has ended.
-pub(super) async fn run(
-    mut outputs: MachineOutputs,
+/// Passes on what the machine should know and no caller waits for, until the node has ended: that
+/// the storage has a result, and which watchers were dropped.
+pub(super) async fn notify_machine(
+    woken: Arc<Notify>,
     mut dropped_watchers: mpsc::UnboundedReceiver<u64>,
     runtime: RuntimeHandle<BoxedNodeMachine>,
-    shared: std::sync::Arc<LoopState>,
-) {
-    let ending = EndOnDrop(&shared);
+) -> Result<(), Stopped> {
     loop {
-        tokio::select! {
-            output = outputs.recv() => match output {
-                Some(MachineOutput::Event(event)) => ending.0.on_event(event),
-                Some(MachineOutput::Delivery(never)) => match never {},
-                None => return,
-            },
-            Some(tag) = dropped_watchers.recv() => drop(runtime.send(NodeCommand::Unwatch { tag }).await),
-        }
+        let command = tokio::select! {
+            () = woken.notified() => NodeCommand::StoreReady,
+            Some(tag) = dropped_watchers.recv() => NodeCommand::Unwatch { tag },
+        };
+        runtime.send(command).await?;
     }
 }

@@ -1,5 +1,8 @@
-//! The write queue: changes wait for the next write tick, are applied to drafts, and are handed to
-//! the store. Nothing of a draft is visible, here or elsewhere, before it is stored.
+//! The write queue: changes are applied to drafts at a write tick, and handed to the store. Nothing
+//! of a draft is visible, here or elsewhere, before it is stored.
+//!
+//! A write that no other preceded within the batch window is due at once, so a single write waits
+//! for nothing; those that follow within the window wait for its end and share a batch.
 //!
 //! `writes/draft.rs` applies writes to drafts; `writes/commit.rs` makes stored drafts the state of
 //! their groups; `writes/first_write_probe.rs` asks peers before a first write;
@@ -58,6 +61,9 @@ pub(super) struct WriteQueue {
     queue: VecDeque<QueuedWrite>,
     /// The drafts that the store works on. Meanwhile, no other drafts are begun.
     with_store: Option<Drafts>,
+    /// End of the window in which writes are gathered after the last batch. A write that comes
+    /// later is committed at once.
+    gather_until: Time,
     /// The write tick, while the store works on drafts.
     tick_after_store: Option<Time>,
     /// The greatest foreign version of this node's own record, to be refuted at the next write
@@ -147,10 +153,10 @@ impl WriteQueue {
         }
     }
 
-    /// Queues a write for the next tick.
+    /// Queues a write for the next tick: now, or after a recent batch the end of its window.
     fn enqueue(&mut self, cx: &mut Context, queued: QueuedWrite) {
         self.queue.push_back(queued);
-        let tick = cx.now + cx.config.timing.write_batch_window;
+        let tick = self.gather_until.max(cx.now);
         self.schedule(cx, tick);
     }
 
@@ -288,6 +294,7 @@ impl WriteQueue {
     }
 
     fn take_drafts(&mut self, cx: &mut Context) -> Drafts {
+        self.gather_until = cx.now + cx.config.timing.write_batch_window;
         let mut drafts = Drafts::default();
         let blocked = self.retry_at.is_some_and(|after| after > cx.now);
         if !blocked {

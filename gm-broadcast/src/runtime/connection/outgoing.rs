@@ -24,7 +24,7 @@ struct Shared {
     task: Option<Waker>,
 }
 
-/// What the driver ordered.
+/// Orders of the driver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Orders {
     /// The peer is authenticated: everything that it sends may be read.
@@ -81,8 +81,8 @@ impl Drop for Outgoing {
 pub(in crate::runtime) struct Incoming(Arc<Mutex<Shared>>);
 
 impl Incoming {
-    /// Returns the orders, and fills the batch with waiting frames if it is empty. The task is woken
-    /// at the next change.
+    /// Returns the orders, and fills the batch with waiting frames if it is empty. The task is
+    /// woken at the next change.
     pub(super) fn poll(&self, context: &Context<'_>, batch: Option<&mut VecDeque<Bytes>>) -> Orders {
         let mut shared = lock(&self.0);
         if let Some(batch) = batch.filter(|batch| batch.is_empty()) {

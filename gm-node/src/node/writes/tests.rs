@@ -33,13 +33,38 @@ fn is_member(cx: &Context) -> bool {
 }
 
 #[test]
-fn writes_wait_for_the_tick_and_share_a_batch() {
+fn a_write_after_a_pause_is_due_at_once() {
     let (mut writes, mut cx) = (WriteQueue::default(), unprobed());
-    writes.on_write(&mut cx, write(1, (0, 9), 0), 0);
-    writes.on_write(&mut cx, write(2, (10, 19), 0), 0);
     let window = cx.config.timing.write_batch_window;
-    assert_eq!(cx.timers.get(&NodeTimer::WriteTick), Some(cx.now + window));
-    assert_eq!(tick(&mut writes, &mut cx), Some(1), "one record for both");
+    for number in 0..3 {
+        cx.now = at(10 + 10 * number) + window;
+        writes.on_write(&mut cx, write(number, (0, 9), 0), 0);
+        assert_eq!(cx.timers.cancel(&NodeTimer::WriteTick), Some(cx.now));
+        tick(&mut writes, &mut cx);
+        commit(&mut writes, &mut cx);
+    }
+}
+
+#[test]
+fn writes_within_the_window_share_a_batch() {
+    let (mut writes, mut cx) = (WriteQueue::default(), unprobed());
+    let window = cx.config.timing.write_batch_window;
+    let first = cx.now;
+    let mut batches = 0;
+    for number in 0..100 {
+        cx.now = first + window * number / 100;
+        writes.on_write(&mut cx, write(u64::from(number), (10 * number, 10 * number + 9), 0), 0);
+        if number == 0 {
+            cx.timers.cancel(&NodeTimer::WriteTick);
+            batches += tick(&mut writes, &mut cx).unwrap();
+            commit(&mut writes, &mut cx);
+        }
+        assert_eq!(cx.timers.get(&NodeTimer::WriteTick), (number > 0).then_some(first + window));
+    }
+    cx.now = first + window;
+    cx.timers.cancel(&NodeTimer::WriteTick);
+    batches += tick(&mut writes, &mut cx).unwrap();
+    assert_eq!((batches, writes.len()), (2, 0), "one record for the first, one for the other 99");
 }
 
 #[test]
