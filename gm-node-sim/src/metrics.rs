@@ -3,10 +3,13 @@
 //!
 //! Reading order: `metrics/world.rs` (the worlds), `metrics/table.rs`, then the tables:
 //! `metrics/anti_entropy.rs`, `metrics/idle.rs`, `metrics/change.rs`, `metrics/newcomer.rs`,
-//! `metrics/start.rs`, `metrics/many_groups.rs`.
+//! `metrics/start.rs`, `metrics/many_groups.rs`; and `metrics/costs.rs`, which a test compares with
+//! a tolerance.
 
 mod anti_entropy;
 mod change;
+#[cfg(test)]
+mod costs;
 mod idle;
 mod many_groups;
 mod newcomer;
