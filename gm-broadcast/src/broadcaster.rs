@@ -339,7 +339,7 @@ impl<D> Broadcaster<D> {
             (
                 "timers",
                 self.timers.len(),
-                8 + presence::MAX_CHALLENGES
+                9 + presence::MAX_CHALLENGES
                     + 3 * limits.connections
                     + 2 * limits.ack_aggregations
                     + limits.cached_broadcasts

@@ -135,7 +135,7 @@ pub struct BroadcasterTimings {
     /// 10 s.
     pub multicast_keepalive: Duration,
     /// Delay after the last multicast with content until its number is multicast again (the
-    /// sequence beacon), doubled at each of a few repetitions. Default 100 ms.
+    /// sequence beacon), doubled at each of a few repetitions. Default 20 ms.
     pub beacon: Duration,
     /// Greatest random delay of a nack, so that not all neighbors send one. Default 20 ms.
     pub nack_jitter: Duration,
@@ -208,7 +208,7 @@ impl BroadcasterTimings {
         confirmation: Duration::from_secs(300),
         reception_report: Duration::from_secs(1),
         multicast_keepalive: Duration::from_secs(10),
-        beacon: Duration::from_millis(100),
+        beacon: Duration::from_millis(20),
         nack_jitter: Duration::from_millis(20),
         nack_retry: Duration::from_millis(100),
         content_wait: Duration::from_millis(5),

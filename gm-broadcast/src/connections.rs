@@ -33,6 +33,8 @@ pub(crate) struct Connection {
     pub(crate) outbox: VecDeque<OutboxEntry>,
     pub(crate) created_at: Time,
     pub(crate) last_used: Time,
+    /// Last time that this node sent a broadcast on it.
+    pub(crate) broadcast_at: Option<Time>,
     /// Whether this node sent a frame on it.
     pub(crate) frame_sent: bool,
     /// Whether a frame of the peer was authentic, so the peer has the key.
@@ -138,6 +140,7 @@ impl Connections {
             outbox: VecDeque::new(),
             created_at: now,
             last_used: now,
+            broadcast_at: None,
             frame_sent: false,
             authenticated: false,
             frame_began: None,

@@ -156,6 +156,8 @@ counter_enum! {
         SubtreesWithoutContent => "subtrees_without_content",
         /// Candidates of a subtree that could not be reached.
         RelaysUnreachable => "relays_unreachable",
+        /// Connections that ended soon after a broadcast was sent on them.
+        RelaysGone => "relays_gone",
         /// Broadcasts that were lost from an outbox before they were sent; another relay is looked
         /// for.
         OutboxBroadcastsLost => "outbox_broadcasts_lost",

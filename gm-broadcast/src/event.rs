@@ -163,6 +163,10 @@ pub enum BroadcastEvent {
     /// A relay or the origin waits until this broadcast is on disk; the caller replies with
     /// [`BroadcastCommand::Stored`] or [`BroadcastCommand::NotStored`].
     PersistRequested(BroadcastId),
+    /// A broadcast of this node or of another one may have missed nodes: a neighbor's multicast was
+    /// given up, a target is not reached, or a relay that took a subtree is gone. The caller should
+    /// compare its state with other nodes.
+    DeliveryDoubtful,
     /// A node became known.
     NodeFound(NetId),
     /// A node became a neighbor: this node receives its multicast.

@@ -45,6 +45,8 @@ pub(crate) enum Reception {
 pub(crate) struct ReceptionTable {
     near: BTreeMap<NetId, Neighbor>,
     gained: BTreeSet<NetId>,
+    /// Neighbors whose reception should be confirmed again before the last confirmation expires.
+    renewals: BTreeSet<NetId>,
     lost: BTreeSet<NetId>,
     /// Neighbors that ever confirmed reception.
     mutual: BTreeSet<NetId>,
@@ -82,8 +84,10 @@ impl ReceptionTable {
         near.last_heard = now;
         // Confirmed again before it expires, but only to nodes that send content: so idle islands
         // stay quiet, and the first broadcast after a long silence costs announcements.
-        if near.reported.is_none_or(|at| content && now.since(at) >= confirmation / 2) {
-            self.gained.insert(node);
+        match near.reported {
+            None => drop(self.gained.insert(node)),
+            Some(at) if content && now.since(at) >= confirmation / 2 => drop(self.renewals.insert(node)),
+            Some(_) => {}
         }
         false
     }
@@ -140,6 +144,7 @@ impl ReceptionTable {
     pub(crate) fn remove(&mut self, node: NetId) -> bool {
         self.mutual.remove(&node);
         self.gained.remove(&node);
+        self.renewals.remove(&node);
         let was_near = self.near.remove(&node).is_some();
         if was_near {
             self.lost.insert(node);
@@ -186,13 +191,21 @@ impl ReceptionTable {
         silent.map(|(node, _)| *node).collect()
     }
 
+    /// Whether neighbors were gained or lost, of which the island should hear soon.
     pub(crate) fn has_changes(&self) -> bool {
         !self.gained.is_empty() || !self.lost.is_empty()
     }
 
-    /// Takes changes for a multicast, sorted: (gained, lost).
+    /// Whether confirmations should be renewed, which has time.
+    pub(crate) fn has_renewals(&self) -> bool {
+        !self.renewals.is_empty()
+    }
+
+    /// Takes changes and renewals for a multicast, sorted: (gained, lost).
     pub(crate) fn take_changes(&mut self, max: usize, now: Time) -> (Vec<NetId>, Vec<NetId>) {
-        let gained: Vec<NetId> = self.gained.iter().take(max).copied().collect();
+        let renewed = self.renewals.difference(&self.gained);
+        let mut gained: Vec<NetId> = self.gained.iter().chain(renewed).take(max).copied().collect();
+        gained.sort_unstable();
         for node in &gained {
             self.mark_reported(*node, now);
         }
@@ -212,7 +225,7 @@ impl ReceptionTable {
     /// Takes the change that concerns `node` itself, for a frame to it alone: whether this node
     /// receives its multicast.
     pub(crate) fn take_change_of(&mut self, node: NetId, now: Time) -> Option<bool> {
-        if self.gained.contains(&node) {
+        if self.gained.contains(&node) || self.renewals.contains(&node) {
             self.mark_reported(node, now);
             return Some(true);
         }
@@ -221,6 +234,7 @@ impl ReceptionTable {
 
     fn mark_reported(&mut self, node: NetId, now: Time) {
         self.gained.remove(&node);
+        self.renewals.remove(&node);
         if let Some(near) = self.near.get_mut(&node) {
             near.reported = Some(now);
         }

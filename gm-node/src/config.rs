@@ -102,7 +102,9 @@ pub struct NodeTiming {
     /// Interval of anti-entropy exchanges while peers are found to differ; a newcomer halves it.
     /// Lower values converge faster and cost more datagrams. Default: 200 ms.
     pub exchange_interval_min: Duration,
-    /// Interval of anti-entropy exchanges after a broadcast was received. Default: 1 s.
+    /// Interval of anti-entropy exchanges after an own change, and after a sign that a broadcast
+    /// was lost: a record that does not follow on the known one, a multicast or a target that was
+    /// given up. A broadcast that arrives whole leaves the interval as it is. Default: 1 s.
     pub exchange_interval_active: Duration,
     /// Interval of anti-entropy exchanges while all is quiet. Too high, a change that all
     /// broadcasts missed takes long to spread. Default: 10 s.

@@ -36,8 +36,9 @@ pub(crate) use reserved::{is_reserved, reserved_name};
 pub(crate) enum Effect {
     /// Handle an anti-entropy message.
     Exchange { from: NetId, path: Path, body: Body },
-    /// Records of these members changed.
-    Merged { group: GroupName, members: Vec<NetId>, by: Option<BroadcastId> },
+    /// Records of these members changed. `follows`: a broadcast contained each as the next version
+    /// of the one known here, so nothing before it was missed.
+    Merged { group: GroupName, members: Vec<NetId>, by: Option<BroadcastId>, follows: bool },
     /// The sender has older records of these members.
     SenderBehind { group: GroupName, from: NetId, path: Path, members: Vec<NetId> },
     /// An increment has an unknown base: request the record.
@@ -144,6 +145,7 @@ impl Groups {
                 MemberUpdate::Eviction(eviction) => evictions.push(*eviction),
             }
         }
+        let follows = evictions.is_empty() && records.iter().all(|record| self.follows(name, record));
         let evicted = self.evict(now, name, &evictions);
         let received = GroupState::from_records(name.clone(), records);
         let mut taken = evicted;
@@ -182,8 +184,15 @@ impl Groups {
         }
         if !taken.is_empty() {
             self.mark_changed(&name, taken.iter().copied());
-            self.effects.push_back(Effect::Merged { group: name, members: taken, by });
+            self.effects.push_back(Effect::Merged { group: name, members: taken, by, follows });
         }
+    }
+
+    /// Whether a whole record is the next version of the known one, or not newer. An increment that
+    /// is applied always follows.
+    fn follows(&self, group: &GroupName, record: &Record) -> bool {
+        let Some(known) = self.version(group, record.member()) else { return false };
+        record.version() <= Version { clock: known.clock + 1, ..known }
     }
 
     /// Marks records as changed: they have to be stored, and watchers notified.

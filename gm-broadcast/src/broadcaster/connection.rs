@@ -1,6 +1,7 @@
 //! Inputs of connections: establishment, bytes, end.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gm_clock::NetId;
@@ -15,6 +16,10 @@ use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path};
 use crate::machine::{ConnectionId, DialFailure, Output};
 use crate::time::Time;
+
+/// A broadcast that was sent within this time on a connection that ends may be lost: longer than
+/// the system waits for an acknowledgement.
+const RELAY_WINDOW: Duration = Duration::from_secs(10);
 
 impl<D> Broadcaster<D> {
     pub(super) fn on_connection_opened(&mut self, now: Time, id: ConnectionId, from: Option<SocketAddr>) {
@@ -266,6 +271,10 @@ impl<D> Broadcaster<D> {
             {
                 self.on_closed_before_first_frame(now, node);
             }
+        }
+        let sent = self.connections.table.get(&id).and_then(|link| link.broadcast_at);
+        if sent.is_some_and(|at| now.since(at) < RELAY_WINDOW) {
+            self.doubt(Counter::RelaysGone);
         }
         self.forget_connection(now, id, None);
     }

@@ -148,6 +148,9 @@ impl<D> Broadcaster<D> {
             if outbound.announcement { Counter::AnnouncementFramesSent } else { Counter::ContentFramesSent };
         self.counters.count(counter);
         self.counters.add(Counter::FrameTargetsSent, addressed);
+        if let Some(link) = self.connections.table.get_mut(&id) {
+            link.broadcast_at = Some(now);
+        }
         frame
     }
 

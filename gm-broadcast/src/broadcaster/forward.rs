@@ -34,7 +34,7 @@ impl<D> Broadcaster<D> {
     /// Forwards a subtree as its relay.
     pub(super) fn forward_subtree(&mut self, now: Time, id: BroadcastId, task: RelayTask) {
         let Some((content, acks, stored)) = self.retransmit_cache.broadcast_with_outcome(&id) else {
-            return self.counters.count(Counter::SubtreesWithoutContent);
+            return self.doubt(Counter::SubtreesWithoutContent);
         };
         let mut options = ForwardOptions { ack_request: task.ack_request, ..ForwardOptions::default() };
         if let Some(request) = task.ack_request {

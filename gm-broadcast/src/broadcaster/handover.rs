@@ -14,6 +14,7 @@ use super::timeouts::BroadcasterTimer;
 use crate::ack_aggregation::{RelayAcks, RelayState};
 use crate::connections::{OutboundBroadcast, OutboxEntry, RelayAckRequest};
 use crate::counter::Counter;
+use crate::event::BroadcastEvent;
 use crate::latency_class::LatencyClass;
 use crate::machine::{ConnectionId, Output};
 use crate::reception::Reception;
@@ -49,7 +50,7 @@ impl<D> Broadcaster<D> {
         nodes: Vec<NetId>,
     ) {
         if self.handovers.len() >= self.config.limits.open_subtrees {
-            self.counters.count(Counter::SubtreesDropped);
+            self.doubt(Counter::SubtreesDropped);
             if let Some(key) = outbound.ack_key
                 && let Some(aggregation) = self.ack_aggregations.get_mut(&key)
             {
@@ -130,7 +131,7 @@ impl<D> Broadcaster<D> {
     }
 
     fn count_missing(&mut self, id: u64, node: NetId) {
-        self.counters.count(Counter::RelaysUnreachable);
+        self.doubt(Counter::RelaysUnreachable);
         let Some(handover) = self.handovers.get(&id) else { return };
         if let Some(aggregation) =
             handover.outbound.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key))
@@ -248,6 +249,12 @@ impl<D> Broadcaster<D> {
             nodes.insert(0, relay);
         }
         self.start_handover(now, outbound, LatencyClass::Lan, nodes);
+    }
+
+    /// Counts a loss that may be left to the caller, and reports it.
+    pub(super) fn doubt(&mut self, cause: Counter) {
+        self.counters.count(cause);
+        self.emit(BroadcastEvent::DeliveryDoubtful);
     }
 
     /// Dials a node, within the limit of connections.

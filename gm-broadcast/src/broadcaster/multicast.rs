@@ -16,6 +16,9 @@ const MAX_NACK_NODES: usize = 16;
 /// Greatest number of runs of numbers per neighbor in one nack.
 const MAX_NACK_RUNS: usize = 8;
 
+/// Number of sequence beacons in the smallest islands.
+const MIN_BEACONS: u32 = 3;
+
 impl<D> Broadcaster<D> {
     /// Called after any change of neighbors, confirmations or missing numbers.
     pub(super) fn after_reception_change(&mut self, now: Time) {
@@ -24,10 +27,15 @@ impl<D> Broadcaster<D> {
             self.island_id = island_id;
             self.emit(BroadcastEvent::Island(island_id));
         }
+        let times = self.config.timings;
         if self.config.multicast && self.reception.has_changes() {
-            let times = self.config.timings;
             let wait = times.reception_report + self.jitter_rng.duration_up_to(times.reception_report);
             self.timers.set_if_none(BroadcasterTimer::ReceptionReport, now + wait);
+        } else if self.config.multicast && self.reception.has_renewals() {
+            // Due after half of the validity: one report then serves many senders, and most nodes
+            // multicast meanwhile anyway.
+            let wait = times.confirmation / 8 + self.jitter_rng.duration_up_to(times.confirmation / 8);
+            self.timers.set_if_none(BroadcasterTimer::ReceptionRenewal, now + wait);
         }
         if let Some(due) = self.loss_recovery.deadline() {
             self.timers.set_by(BroadcasterTimer::LossRecovery, due);
@@ -38,6 +46,13 @@ impl<D> Broadcaster<D> {
     pub(super) fn on_reception_report_timer(&mut self, now: Time) {
         self.multicast_header_only(now, Counter::ReceptionReports);
         self.after_reception_change(now);
+    }
+
+    /// Renews confirmations, unless other multicasts have done it.
+    pub(super) fn on_reception_renewal_timer(&mut self, now: Time) {
+        if self.reception.has_renewals() {
+            self.on_reception_report_timer(now);
+        }
     }
 
     /// The island is silent: it may be this node's turn to multicast.
@@ -79,8 +94,8 @@ impl<D> Broadcaster<D> {
     }
 
     /// Sends a sequence beacon: a neighbor that missed the last multicast notices the gap and sends
-    /// a nack (compare a tail-loss probe). If each neighbor misses a quarter of all datagrams,
-    /// fewer than one of them misses all beacons.
+    /// a nack (compare a tail-loss probe). If each neighbor misses a quarter of all datagrams, of a
+    /// hundred broadcasts about one has a neighbor that misses it and all beacons.
     pub(super) fn on_beacon_timer(&mut self, now: Time) {
         let near = self.reception.near().len();
         if near == 0 {
@@ -88,7 +103,7 @@ impl<D> Broadcaster<D> {
         }
         self.multicast_header_only(now, Counter::SequenceBeacons);
         self.beacons_sent += 1;
-        if self.beacons_sent < near.ilog(4) + 1 {
+        if self.beacons_sent < near.ilog(4) + MIN_BEACONS {
             let wait = self.config.timings.beacon.saturating_mul(1 << self.beacons_sent.min(16));
             self.timers.set(BroadcasterTimer::SequenceBeacon, now + wait);
         }
@@ -130,6 +145,9 @@ impl<D> Broadcaster<D> {
     pub(super) fn on_loss_recovery_timer(&mut self, now: Time) {
         let (requests, given_up) = self.loss_recovery.take_due(now, self.nack_policy());
         self.counters.add(Counter::GapsAbandoned, given_up);
+        if given_up > 0 {
+            self.emit(BroadcastEvent::DeliveryDoubtful);
+        }
         let near: Vec<NetId> = self.reception.near().collect();
         let mut to_random: Vec<MissedMulticasts> = Vec::new();
         for (mut missed, tries) in requests {

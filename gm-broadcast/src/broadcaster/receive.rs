@@ -338,7 +338,7 @@ impl<D> Broadcaster<D> {
             let wait = if near { self.config.timings.content_wait } else { std::time::Duration::ZERO };
             self.timers.set(BroadcasterTimer::AwaitedContent(id), now + wait);
         } else {
-            self.counters.count(Counter::AnnouncementsDropped);
+            self.doubt(Counter::AnnouncementsDropped);
         }
     }
 
@@ -349,7 +349,7 @@ impl<D> Broadcaster<D> {
         pending.tries += 1;
         if pending.tries > MAX_CONTENT_REQUESTS {
             self.awaited_content.remove(&id);
-            return self.counters.count(Counter::AnnouncementsUnanswered);
+            return self.doubt(Counter::AnnouncementsUnanswered);
         }
         let place = pending.relay_tasks.len().min(pending.tries as usize) - 1;
         let sender = pending.relay_tasks.get(place).map(|task| task.from);

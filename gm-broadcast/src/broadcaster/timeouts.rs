@@ -16,6 +16,8 @@ use crate::time::Time;
 pub(super) enum BroadcasterTimer {
     /// Changes of the set of neighbors should be multicast.
     ReceptionReport,
+    /// Confirmations of reception should be renewed.
+    ReceptionRenewal,
     /// A probe of whether datagrams reach this peer timed out.
     DatagramProbe(NetId),
     /// The last sequence number should be multicast again.
@@ -45,6 +47,7 @@ impl<D> Broadcaster<D> {
         while let Some(timer) = self.timers.take(now) {
             match timer {
                 BroadcasterTimer::ReceptionReport => self.on_reception_report_timer(now),
+                BroadcasterTimer::ReceptionRenewal => self.on_reception_renewal_timer(now),
                 BroadcasterTimer::DatagramProbe(node) => self.on_datagram_probe_timer(now, node),
                 BroadcasterTimer::SequenceBeacon => self.on_beacon_timer(now),
                 BroadcasterTimer::Exchange => self.on_exchange_timer(now),

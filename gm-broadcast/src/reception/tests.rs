@@ -127,13 +127,51 @@ fn reception_is_reported_again_before_it_expires() {
     reception.on_multicast(node(1), at(0), MINUTE, true);
     assert_eq!(all(&mut reception, at(0)), (vec![node(1)], vec![]));
     reception.on_multicast(node(1), at(29), MINUTE, true);
-    assert!(!reception.has_changes());
+    assert!(!reception.has_changes() && !reception.has_renewals());
+    reception.on_multicast(node(1), at(30), MINUTE, false);
+    assert!(!reception.has_renewals(), "only senders of content need it");
     reception.on_multicast(node(1), at(30), MINUTE, true);
+    assert!(!reception.has_changes() && reception.has_renewals(), "a renewal has time");
     assert_eq!(all(&mut reception, at(30)), (vec![node(1)], vec![]));
     reception.unconfirm(node(1));
     assert!(!reception.has_changes(), "reported on reception, not before");
     reception.on_multicast(node(1), at(31), MINUTE, true);
+    assert!(reception.has_changes() && !reception.has_renewals());
     assert_eq!(all(&mut reception, at(31)), (vec![node(1)], vec![]));
+}
+
+/// A renewal is sent with changes, to the neighbor itself, or not at all once it is gone.
+#[test]
+fn renewals_are_sent_once() {
+    let renewable = || {
+        let mut reception = ReceptionTable::default();
+        for (number, first) in [(1, 0), (2, 0)] {
+            reception.on_multicast(node(number), at(first), MINUTE, true);
+        }
+        reception.take_changes(usize::MAX, at(0));
+        reception.on_multicast(node(2), at(40), MINUTE, true);
+        assert!(reception.has_renewals());
+        reception
+    };
+    let mut reception = renewable();
+    reception.on_multicast(node(3), at(40), MINUTE, true);
+    assert_eq!(reception.take_changes(1, at(40)), (vec![node(3)], vec![]), "changes come first");
+    assert_eq!(reception.take_changes(1, at(40)), (vec![node(2)], vec![]));
+    assert!(!reception.has_renewals());
+    let mut reception = renewable();
+    reception.on_multicast(node(3), at(40), MINUTE, true);
+    assert_eq!(reception.take_changes(2, at(40)), (vec![node(2), node(3)], vec![]));
+    assert!(!reception.has_renewals());
+    let mut reception = renewable();
+    assert_eq!(reception.take_change_of(node(2), at(40)), Some(true));
+    assert_eq!((reception.take_change_of(node(2), at(40)), reception.has_renewals()), (None, false));
+    let mut reception = renewable();
+    assert!(reception.remove(node(2)) && !reception.has_renewals());
+    let mut reception = renewable();
+    reception.unconfirm(node(2));
+    reception.on_multicast(node(2), at(40), MINUTE, true);
+    assert_eq!(reception.take_changes(2, at(40)), (vec![node(2)], vec![]), "once, though it is both");
+    assert!(!reception.has_renewals());
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Relays that take a subtree and go silent: replaced once, and no node is counted twice.
 
-use gm_broadcast::{AckReport, Counter};
+use gm_broadcast::{AckReport, BroadcastEvent, Counter};
 use gm_codec::{Ack, AckStatus, Body};
 use gm_sim::broadcast::tap::TappedFrame;
 
 use crate::acks::{settled, with_acks};
 use crate::net::{Net, at, number_of};
-use crate::station::{ms, node};
+use crate::station::{broadcast_of, ms, node};
 use crate::trees::deep;
 
 /// A tree in which the first relay with targets is paused: before it gets them, or once it has
@@ -94,4 +94,29 @@ fn summaries_never_exceed_the_targets() {
     }
     assert_eq!(net.count(0, Counter::AcksImplausible), 0);
     assert!(net.reports(0, 5).iter().all(|report| report.missing_nodes.iter().all(|name| *name != node(0))));
+}
+
+/// Without acks, a relay may have died with its subtree if its connection ends soon afterwards; a
+/// target that refuses is not reached either. Both are left to the caller.
+#[test]
+fn what_may_be_lost_is_doubted() {
+    let doubts = |net: &Net| {
+        net.stations[0].events.iter().filter(|event| **event == BroadcastEvent::DeliveryDoubtful).count()
+    };
+    let mut net = Net::of(4, None, |_| {});
+    net.broadcast(0, broadcast_of("first"));
+    net.run(ms(1_000));
+    assert_eq!(doubts(&net), 0, "all have it");
+    net.crash(1);
+    net.run(ms(1_000));
+    assert_eq!((doubts(&net), net.count(0, Counter::RelaysGone)), (1, 1));
+    net.run(ms(20_000));
+    net.crash(2);
+    net.run(ms(1_000));
+    assert_eq!((doubts(&net), net.count(0, Counter::RelaysGone)), (1, 1), "it had it long before");
+    net.broadcast(0, broadcast_of("second"));
+    net.run(ms(5_000));
+    assert_eq!(net.texts(3), ["first", "second"]);
+    assert!(doubts(&net) > 1, "two targets refuse");
+    assert_eq!(net.count(0, Counter::RelaysGone), 1);
 }

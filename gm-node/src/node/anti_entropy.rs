@@ -289,12 +289,12 @@ impl AntiEntropy {
             hosted.mark_unsettled();
         }
         self.partners.lagging.track(cx, group);
-        // A newcomer knows few members, and few know it.
-        let timing = cx.config.timing;
-        self.hasten(
-            cx,
-            if is_first { timing.exchange_interval_min } else { timing.exchange_interval_active },
-        );
+        if is_first {
+            // A newcomer knows few members, and few know it.
+            self.hasten(cx, cx.config.timing.exchange_interval_min);
+        } else {
+            self.schedule.on_own_change(cx);
+        }
     }
 
     /// Replies to a sender with outdated records with our versions of them.

@@ -169,7 +169,9 @@ impl<S: Store> NodeMachine<S> {
         let cx = &mut self.cx;
         match effect {
             Effect::Exchange { from, path, body } => self.anti_entropy.on_message(cx, from, path, body),
-            Effect::Merged { group, members, by } => self.on_merged(&group, &members, by),
+            Effect::Merged { group, members, by, follows } => {
+                self.on_merged(&group, &members, by, follows);
+            }
             Effect::SenderBehind { group, from, path, members } => {
                 self.anti_entropy.on_sender_behind(cx, &group, (from, path), &members);
             }
@@ -191,8 +193,9 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Records of other members were merged; `by`: the broadcast that contained them, if any.
-    fn on_merged(&mut self, group: &GroupName, members: &[NetId], by: Option<BroadcastId>) {
+    /// Records of other members were merged; `by`: the broadcast that contained them, if any;
+    /// `follows`: whether it shows that no earlier one was missed.
+    fn on_merged(&mut self, group: &GroupName, members: &[NetId], by: Option<BroadcastId>, follows: bool) {
         let cx = &mut self.cx;
         self.anti_entropy.on_merged(cx, group, members);
         for member in members {
@@ -206,7 +209,11 @@ impl<S: Store> NodeMachine<S> {
         if let Some(id) = by {
             self.persistence.note_unstored(cx, group, id);
             self.dissemination.note_informed(cx, group, id);
-            self.anti_entropy.hasten(cx, timing.exchange_interval_active);
+            // A broadcast that follows shows no loss; if all receivers compared, an update would
+            // cost many times its broadcast. Its origin compares, and each node that finds a loss.
+            if !follows {
+                self.anti_entropy.hasten(cx, timing.exchange_interval_active);
+            }
         } else {
             self.anti_entropy.hasten(cx, timing.exchange_interval_min);
             self.dissemination.schedule_announcement(cx, group);
@@ -224,6 +231,9 @@ impl<S: Store> NodeMachine<S> {
             Event::Acks { tag, report, parts } => self.dissemination.on_acks(cx, tag, report, parts),
             Event::PersistRequested(id) => self.persistence.on_persist_requested(cx, id),
             Event::NodeFound(node) => self.on_node_found(node),
+            Event::DeliveryDoubtful => {
+                self.anti_entropy.hasten(cx, cx.config.timing.exchange_interval_active)
+            }
             Event::IdentityClash => cx.emit(NodeEvent::DuplicateAddress),
             Event::Near(_)
             | Event::Far(_)

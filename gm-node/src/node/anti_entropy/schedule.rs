@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gm_broadcast::{BroadcastCommand, Path, Transport};
+use gm_broadcast::{BroadcastCommand, Path, Time, Transport};
 use gm_clock::NetId;
 
+use crate::config::NodeTiming;
 use crate::groups::HostedGroup;
 use crate::node::context::{Context, Route};
 use crate::node::timers::NodeTimer;
@@ -23,6 +24,8 @@ pub(super) struct ExchangeSchedule {
     differing: BTreeMap<NetId, u32>,
     /// Consecutive exchanges without an answer.
     unanswered: u32,
+    /// Time of the last exchange that was started or due.
+    started_at: Option<Time>,
     /// Number of exchanges started.
     exchanges: u64,
     /// Number of exchanges that found no difference.
@@ -48,6 +51,7 @@ impl ExchangeSchedule {
             pending: None,
             differing: BTreeMap::new(),
             unanswered: 0,
+            started_at: None,
             exchanges: 0,
             equal_exchanges: 0,
         }
@@ -70,6 +74,18 @@ impl ExchangeSchedule {
         schedule_within(cx, interval);
     }
 
+    /// After an own change, starts an exchange when its broadcast should be over: this node is the
+    /// one that looks whether it reached the members. Further changes within two active intervals
+    /// are compared at that interval.
+    pub(super) fn on_own_change(&mut self, cx: &mut Context) {
+        let NodeTiming { exchange_interval_min: soon, exchange_interval_active: active, .. } =
+            cx.config.timing;
+        self.hasten(cx, active);
+        if self.started_at.is_none_or(|at| cx.now.since(at) >= active * 2) {
+            schedule_within(cx, soon);
+        }
+    }
+
     /// Ends the exchange that runs. Returns its partner and transport if it was not answered.
     pub(super) fn end_exchange(&mut self) -> Option<Route> {
         let unanswered = self.pending.take();
@@ -88,6 +104,7 @@ impl ExchangeSchedule {
     /// Schedules the next exchange after one was started with this partner, if one was found.
     pub(super) fn on_started(&mut self, cx: &mut Context, partner: Option<Route>) {
         let timing = cx.config.timing;
+        self.started_at = Some(cx.now);
         if partner.is_some() {
             self.pending = partner;
         }

@@ -97,3 +97,37 @@ fn an_unanswered_exchange_is_reported_to_the_broadcaster() {
     let reported = format!("{:?}", cx.take_actions());
     assert!(reported.contains("Unanswered"), "{reported}");
 }
+
+/// Merges the record of node 2 as a broadcast of it; returns whether it follows on the known one.
+fn follows(cx: &mut Context, record: gm_data::Record) -> bool {
+    let id = gm_codec::BroadcastId { origin: node(2), epoch: [1; 8], sequence: 1 };
+    let update =
+        gm_codec::GroupUpdate { name: group(), updates: vec![gm_codec::MemberUpdate::Record(record)] };
+    cx.groups.merge(cx.now, (node(2), Path::Multicast), Some(id), &update);
+    let merged = cx.groups.effects.drain(..).find_map(|effect| match effect {
+        crate::groups::Effect::Merged { by: Some(by), follows, .. } if by == id => Some(follows),
+        _ => None,
+    });
+    merged.unwrap()
+}
+
+/// A node that took a broadcast compares if the broadcast shows that an earlier one is missing.
+#[test]
+fn a_record_follows_if_it_is_the_next_version() {
+    let mut cx = context();
+    cx.host_with(&[1]);
+    let context = gm_data::WriteContext { unix_seconds: 1_700_000_000, entropy: 1, millis: 0 };
+    let mut writer = Replica::new(node(2), group());
+    let mut next = |start: u32| {
+        let range = gm_data::KeyRange::new(start, start).unwrap();
+        writer
+            .change(&[gm_data::Change::Serve { range, port: Some(1), priority: 1 }], context)
+            .map(|_| writer.own_record().unwrap().clone())
+            .unwrap()
+    };
+    assert!(!follows(&mut cx, next(1)), "the member was unknown");
+    assert!(follows(&mut cx, next(2)));
+    next(3);
+    assert!(!follows(&mut cx, next(4)), "a version was missed");
+    assert!(follows(&mut cx, next(5)));
+}

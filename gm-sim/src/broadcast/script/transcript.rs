@@ -100,6 +100,7 @@ impl Transcript {
             BroadcastEvent::Far(node) => format!("loses neighbor {}", self.names.name_of_id(*node)),
             BroadcastEvent::Island(Some(label)) => format!("joins island {}", self.names.name_of_id(*label)),
             BroadcastEvent::Island(None) => "leaves its island".to_owned(),
+            BroadcastEvent::DeliveryDoubtful => "doubts that all targets are reached".to_owned(),
             BroadcastEvent::PersistRequested(_) => "must store it".to_owned(),
             BroadcastEvent::IdentityClash => "detects an identity clash".to_owned(),
             BroadcastEvent::Unopened(unopened) => {

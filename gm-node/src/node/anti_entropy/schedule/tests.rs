@@ -85,3 +85,28 @@ fn a_node_that_was_cut_off_compares_all_groups_again() {
     schedule.on_message(&mut cx, node(2), Path::Datagram, false);
     assert!(cx.groups.hosted.values().all(|hosted| hosted.unsettled_turns > 0));
 }
+
+/// The node that wrote looks soon whether its broadcast arrived; while it goes on writing, it does
+/// not compare more often than others do after a doubt.
+#[test]
+fn an_own_change_is_compared_soon_and_once() {
+    let mut cx = context();
+    let mut schedule = schedule(&cx);
+    for _ in 0..10 {
+        schedule.on_equal(&mut cx, true);
+    }
+    schedule.on_own_change(&mut cx);
+    assert!((100..=200).contains(&next(&cx)), "{}", next(&cx));
+    let active = cx.config.timing.exchange_interval_active;
+    assert_eq!(schedule.interval, active);
+    let mut change_after = |pause: Duration| {
+        schedule.on_started(&mut cx, None);
+        cx.now = cx.now + pause;
+        cx.timers.cancel(&NodeTimer::Exchange);
+        schedule.on_own_change(&mut cx);
+        next(&cx)
+    };
+    assert!((500..=1_000).contains(&change_after(active)));
+    assert!((500..=1_000).contains(&change_after(active * 2 - Duration::from_millis(1))));
+    assert!((100..=200).contains(&change_after(active * 2)));
+}
