@@ -140,9 +140,9 @@ fn a_partition_holds_bytes_until_it_heals() {
     let mut world = probes(2, 2, plain());
     world.order(0, dial(1));
     world.run_until(at(100));
-    world.apply(Action::BeginFault(fault(FaultClass::Partition, Effect::Block), at(5_000)));
+    world.apply(Action::BeginFault(fault(FaultClass::Partition, Effect::Block), at(3_500)));
     world.order(0, send(DIALLED, text(50)));
-    world.run_until(at(4_999));
+    world.run_until(at(3_499));
     assert!(world.probe(1).bytes(ACCEPTED).is_empty());
     world.run_until(at(8_000));
     assert_eq!(world.probe(1).bytes(ACCEPTED), text(50));
@@ -164,7 +164,7 @@ fn a_sender_times_out_and_an_idle_end_never_notices() {
         world.run_until(at(59_000));
         let stalled = Input::ConnectionClosed { link: DIALLED, stalled: true };
         let closed = world.probe(0).when(&stalled).unwrap();
-        assert!(closed >= at(5_100) && closed <= at(5_200), "{closed}");
+        assert!(closed >= at(4_100) && closed <= at(4_200), "{closed}");
         assert_eq!(world.probe(1).when(&CLOSED_THERE), None);
         // It notices when it sends.
         world.run_until(at(61_000));
@@ -188,9 +188,9 @@ fn a_crash_closes_and_a_dead_host_does_not() {
     let other = Input::ConnectionClosed { link: ConnectionId::dialled(1), stalled: true };
     assert_eq!(world.probe(0).when(&other), None);
     world.order(0, send(ConnectionId::dialled(1), text(9)));
-    world.run_until(at(54_999));
+    world.run_until(at(53_999));
     assert_eq!(world.probe(0).when(&other), None);
-    world.run_until(at(55_200));
+    world.run_until(at(54_200));
     assert!(world.probe(0).when(&other).is_some());
 }
 
