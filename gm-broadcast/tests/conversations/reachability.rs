@@ -5,6 +5,7 @@ use gm_broadcast::{
     BroadcastCommand, BroadcastEvent, BroadcasterTimings, ConnectionId, DatagramReachability, Input, Path,
     PeerStatus, STALL_TIMEOUT, SeedTrouble, Transport, UnopenedCause,
 };
+use gm_codec::Body;
 use gm_sim::{Effect, TrafficKind};
 
 use crate::net::Net;
@@ -188,6 +189,12 @@ fn a_stalled_transfer_replaces_an_accepted_connection() {
             net.begin((0, 1), Effect::Refuse);
         }
         let dials = net.dials.len();
+        // A small frame passes by any connection, and does not wait for a dial.
+        net.command(
+            0,
+            BroadcastCommand::Send { to: node(1), body: Body::HeaderOnly, transport: Transport::Tcp },
+        );
+        assert_eq!(net.dials.len(), dials);
         for number in 0..4 {
             net.send(0, 1, &number.to_string(), Transport::Tcp);
             net.run(ms(500));
