@@ -60,7 +60,7 @@ impl Connection {
     /// Takes the next entry of the outbox. An empty outbox keeps room for one entry.
     pub(crate) fn next_entry(&mut self) -> Option<OutboxEntry> {
         let next = self.outbox.pop_front();
-        if self.outbox.is_empty() && self.outbox.capacity() > 1 {
+        if self.outbox.is_empty() {
             self.outbox.shrink_to(1);
         }
         next
@@ -188,6 +188,8 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
+    use gm_codec::ConnectionSide;
+
     use super::*;
 
     #[test]
@@ -199,5 +201,23 @@ mod tests {
         (0..9).for_each(|_| link.outbox.push_back(OutboxEntry::Direct(Body::HeaderOnly)));
         assert_eq!(std::iter::from_fn(|| link.next_entry()).count(), 9);
         assert_eq!(link.outbox.capacity(), 1);
+    }
+    fn open() -> ConnectionState {
+        let [mut own, other] = [ConnectionSide::Initiator, ConnectionSide::Acceptor]
+            .map(|side| Handshake::new(side, [side as u8; Handshake::BYTES]));
+        ConnectionState::Open(own.read(&mut other.own_bytes().as_slice()).unwrap().unwrap())
+    }
+
+    #[test]
+    fn a_connection_with_small_segments_is_preferred() {
+        let (mut connections, node) = (Connections::new(), "10.0.0.1:1".parse().unwrap());
+        let [full, small] = [false, true].map(|small| {
+            let link = connections.add_dial(node, small, Time::ZERO, &Limits::default());
+            connections.table.get_mut(&link).unwrap().state = open();
+            link
+        });
+        assert_eq!(connections.open_with(node), Some(small));
+        connections.table.remove(&small);
+        assert_eq!(connections.open_with(node), Some(full));
     }
 }

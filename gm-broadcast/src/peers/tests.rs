@@ -157,3 +157,13 @@ fn failures_record_their_first_time() {
     assert_eq!(failed(9, false), Some((at(5), at(9), DialFailure::Refused)));
     assert_eq!(failed(20, true), Some((at(20), at(20), DialFailure::Refused)));
 }
+
+#[test]
+fn small_segments_are_used_for_a_while_after_a_stall() {
+    let mut peers = PeerTable::new(10, 1, 10);
+    let (peer, _) = peers.entry(node(1), None);
+    assert!(!peer.drops_large_packets(at(0)));
+    peer.stalled = Some(at(0));
+    let end = at(0) + SMALL_SEGMENTS_FOR;
+    assert!(peer.drops_large_packets(at(0)) && !peer.drops_large_packets(end));
+}
