@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(feed.lock().events.capacity(), 0);
         feed.unwatch(first);
         publish(&feed, [4]);
-        assert_eq!(feed.lock().events.capacity(), 0, "nobody will read it");
+        assert_eq!(feed.lock().events.capacity(), 0, "without a watcher, no event is kept");
         assert_eq!(items(&feed, feed.watch()), []);
     }
 
