@@ -75,6 +75,14 @@ impl Directory {
     }
 }
 
+/// The nonce of a frame that its sender made after this node's start. So are the later frames of
+/// that epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PresenceProof {
+    pub(crate) epoch: [u8; 8],
+    pub(crate) counter: u32,
+}
+
 /// Changing state of a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
@@ -113,8 +121,8 @@ pub(crate) struct Peer {
     pub(crate) backoff_until: Time,
     /// The connection that is used to send to it.
     pub(crate) connection: Option<ConnectionId>,
-    /// Whether it sent data that cannot be a recording from before this node's start.
-    pub(crate) present: bool,
+    /// The frame by which it showed that it is present.
+    pub(crate) proof: Option<PresenceProof>,
     /// Whether it is listed as known. False for nodes that this node was only asked to reach.
     pub(crate) contacted: bool,
     /// Rate limit of replies to its datagrams.
@@ -124,6 +132,11 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Whether a frame with this nonce shows that the peer is present.
+    pub(crate) fn is_shown_by(&self, epoch: [u8; 8], counter: u32) -> bool {
+        self.proof.is_some_and(|proof| proof.epoch == epoch && proof.counter <= counter)
+    }
+
     /// Whether connections to the peer should use small segments.
     pub(crate) fn drops_large_packets(&self, now: Time) -> bool {
         self.stalled.is_some_and(|at| now.since(at) < SMALL_SEGMENTS_FOR)
@@ -209,7 +222,7 @@ impl PeerTable {
                     unlisted: false,
                     backoff_until: Time::ZERO,
                     connection: None,
-                    present: false,
+                    proof: None,
                     contacted: known.is_some(),
                     answer_bucket: TokenBucket::per_second(self.answers_per_second),
                     frame_bucket: TokenBucket::per_second(self.frames_per_second),

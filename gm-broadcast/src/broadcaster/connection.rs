@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gm_clock::NetId;
-use gm_codec::{Body, ConnectionSide, Handshake, Payload, ReceivedChunk};
+use gm_codec::{Body, ConnectionSide, Handshake, Payload, ReceivedChunk, Seal};
 
 use super::Broadcaster;
 use super::receive::Inbound;
@@ -110,10 +110,11 @@ impl<D> Broadcaster<D> {
         // Frames are taken from the connection's buffer one at a time, as each may cause the
         // connection to end.
         while let Some(payload) = self.next_frame(now, id, &mut input) {
-            let (payload, epoch, bytes) = payload;
+            let (payload, seal, bytes) = payload;
             let inbound = Inbound {
                 path: Path::Connection,
-                epoch,
+                epoch: seal.map(|seal| seal.epoch.bytes()),
+                counter: seal.map_or(0, |seal| seal.counter),
                 datagram: None,
                 link: Some(id),
                 bytes,
@@ -128,7 +129,7 @@ impl<D> Broadcaster<D> {
         now: Time,
         id: ConnectionId,
         input: &mut ReceivedChunk,
-    ) -> Option<(Payload, Option<[u8; 8]>, usize)> {
+    ) -> Option<(Payload, Option<Seal>, usize)> {
         if !self.make_room_for_frame(now, id, input.as_slice()) {
             return None;
         }
@@ -140,9 +141,8 @@ impl<D> Broadcaster<D> {
                 return None;
             }
             Ok(Some(frame)) => stream.open(&self.codec, frame).map(|opened| {
-                let epoch = opened.seal.map(|seal| seal.epoch.bytes());
                 let payload = opened.decode(self.codec.limits());
-                payload.map(|payload| (payload, epoch, opened.payload.len()))
+                payload.map(|payload| (payload, opened.seal, opened.payload.len()))
             }),
             Err(error) => Err(error),
         };
@@ -150,8 +150,8 @@ impl<D> Broadcaster<D> {
             self.timers.set_by(BroadcasterTimer::Connection(id), now + self.config.timings.idle);
         }
         let reason = match read {
-            Ok(Ok((payload, epoch, bytes))) => {
-                return self.identify(now, id, payload).map(|payload| (payload, epoch, bytes));
+            Ok(Ok((payload, seal, bytes))) => {
+                return self.identify(now, id, payload).map(|payload| (payload, seal, bytes));
             }
             Ok(Err(error)) => error.name(),
             Err(error) => {

@@ -78,6 +78,7 @@ impl<D> Broadcaster<D> {
         let inbound = Inbound {
             path,
             epoch: epoch.map(gm_codec::Epoch::bytes),
+            counter: opened.seal.map_or(0, |seal| seal.counter),
             bytes: opened.payload.len(),
             datagram: Some(&opened),
             link: None,

@@ -114,6 +114,7 @@ impl<D> Broadcaster<D> {
         let inbound = Inbound {
             path: Path::Multicast,
             epoch: Some(epoch),
+            counter: 0,
             datagram: None,
             link: None,
             bytes: payload.len(),

@@ -3,8 +3,9 @@
 //! A datagram may be a recording from before this node's start, of a node that is gone; the replay
 //! window does not know epochs from before the start. So a node counts as a peer only once it sent
 //! data created since: a frame by a connection, which is bound to random bytes of this node, or the
-//! response to a challenge of eight random bytes. Until then the contents of its datagrams are
-//! delivered, but are no evidence about the node itself.
+//! response to a challenge of eight random bytes. Later frames of the same epoch are evidence about
+//! the node, too; a new epoch needs a new proof. The contents of all other datagrams are delivered,
+//! but are no evidence about the node itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
 use crate::handler::Path;
 use crate::machine::Output;
+use crate::peers::PresenceProof;
 use crate::time::Time;
 
 /// Bytes of a challenge, and of its response.
@@ -58,23 +60,36 @@ impl<D> Broadcaster<D> {
             // Frames without encryption show nothing, and nodes of the directory need no challenge.
             return true;
         };
-        if self.peers.entry(node, known).0.present {
-            return true;
+        let by_connection = inbound.path == Path::Connection;
+        let peer = self.peers.entry(node, known).0;
+        if let Some(proof) = peer.proof.as_mut().filter(|proof| proof.epoch == epoch) {
+            // An earlier frame of the epoch, by datagram: late, or recorded before this node's start.
+            if by_connection {
+                proof.counter = proof.counter.min(inbound.counter);
+            }
+            return peer.is_shown_by(epoch, inbound.counter);
         }
         let answers = |asked: &PresenceChallenge| {
             section(header, Extension::PRESENCE_RESPONSE) == Some(asked.challenge)
         };
-        if inbound.path != Path::Connection && !self.presence_challenges.get(&node).is_some_and(answers) {
+        if !by_connection && !self.presence_challenges.get(&node).is_some_and(answers) {
             self.challenge_presence(now, inbound, epoch, header);
             return false;
         }
-        self.peers.entry(node, known).0.present = true;
+        self.peers.entry(node, known).0.proof = Some(PresenceProof { epoch, counter: inbound.counter });
         self.timers.cancel(&BroadcasterTimer::Presence(node));
         let multicast = self.presence_challenges.remove(&node).and_then(|asked| asked.last_multicast);
         if let Some((_, source, header)) = multicast.filter(|(of, ..)| *of == epoch) {
             let path = Path::Multicast;
-            let multicast =
-                Inbound { path, epoch: Some(epoch), datagram: None, link: None, bytes: 0, source };
+            let multicast = Inbound {
+                path,
+                epoch: Some(epoch),
+                counter: 0,
+                datagram: None,
+                link: None,
+                bytes: 0,
+                source,
+            };
             self.note_sender(now, &multicast, &header);
         }
         true

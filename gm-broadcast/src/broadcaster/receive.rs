@@ -24,6 +24,8 @@ pub(super) struct Inbound<'a> {
     pub(super) path: Path,
     /// The epoch of its frame's nonce; `None` without encryption.
     pub(super) epoch: Option<[u8; 8]>,
+    /// The counter of that nonce; 0 if it is unknown.
+    pub(super) counter: u32,
     /// The opened datagram; `None` for connections and retransmissions.
     pub(super) datagram: Option<&'a OpenedFrame>,
     pub(super) link: Option<ConnectionId>,

@@ -88,6 +88,28 @@ fn a_node_that_returns_after_a_replay_is_a_peer() {
     assert!(net.broadcaster(0).is_near(node(1)) && net.broadcaster(1).is_near(node(0)));
 }
 
+/// A node is present, and an attacker replays datagrams of an earlier life of it after it is gone:
+/// they are no signs of life.
+#[test]
+fn a_replay_of_an_earlier_epoch_is_no_sign_of_life() {
+    let mut net = Net::of(2, Some(1), |_| {});
+    net.run(ms(5_000));
+    let recorded = recorded(&mut net);
+    restart(&mut net, 0);
+    restart(&mut net, 1);
+    net.run(ms(10_000));
+    assert!(net.broadcaster(0).is_near(node(1)), "it is present in its new life");
+    net.crash(1);
+    net.run(ms(10_000));
+    let heard = net.stations[0].got.len();
+    for (via, bytes) in &recorded {
+        net.feed(0, Input::Datagram { from: node(1).into(), via: *via, bytes: bytes.clone().into() });
+        net.run(ms(100));
+        assert!(!net.broadcaster(0).is_alive(net.now(), node(1), ms(9_000)), "it is gone");
+    }
+    assert!(net.stations[0].got.len() > heard + 10, "contents are delivered");
+}
+
 /// A newcomer of an island knows all of its nodes, and they know it, a few latencies after its
 /// first multicast.
 #[test]
