@@ -2,12 +2,14 @@
 //!
 //! One file for each kind of input and each task: `datagram`, `connection`, `command`, `timeouts`
 //! (inputs); `receive` (headers and broadcasts), `direct` (direct messages), `forward` (subtrees),
-//! `handover` (relays), `acks` (acknowledgements), `multicast` (keepalives, beacons, nacks),
-//! `peer_exchange` (seeds and discovery), `reachability` (what does not work between two nodes),
-//! `encode` (headers and frames), `partial_frames` (memory of incomplete frames), `presence`
-//! (challenges).
+//! `late_announcements` (to new neighbors), `handover` (relays), `acks` (acknowledgements),
+//! `multicast` (keepalives, nacks), `beacons` (last numbers), `reports` (reception), `presence`
+//! (challenges), `peer_exchange` (seeds and discovery), `reachability` (what does not work between
+//! two nodes), `encode` (headers and frames), `partial_frames` (memory of incomplete frames),
+//! `usage` (of limits).
 
 mod acks;
+mod beacons;
 mod command;
 mod connection;
 mod datagram;
@@ -15,13 +17,16 @@ mod direct;
 mod encode;
 mod forward;
 mod handover;
+mod late_announcements;
 mod multicast;
 mod partial_frames;
 mod peer_exchange;
 mod presence;
 mod reachability;
 mod receive;
+mod reports;
 mod timeouts;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -35,6 +40,7 @@ use crate::counter::Counters;
 use crate::dedup::Dedup;
 use crate::event::{BroadcastCommand, BroadcastEvent};
 use crate::handler::Handler;
+use crate::heard::{HeardFrame, HeardNodes};
 use crate::loss_recovery::LossRecovery;
 use crate::machine::{Input, Output, Outputs};
 use crate::peers::{Peer, PeerTable};
@@ -72,14 +78,25 @@ pub struct Broadcaster<D> {
     sequence: u64,
     /// Multicasts with content that this node sent in this epoch.
     multicast_sequence: u64,
-    /// Sequence beacons since the last of them.
-    beacons_sent: u32,
+    beacons: beacons::Beacons,
     replay: ReplayWindow,
     dedup: Dedup,
     retransmit_cache: RetransmitCache,
     peers: PeerTable,
     /// Nodes that sent datagrams and have not shown that they are present.
     presence_challenges: presence::PresenceChallenges,
+    /// Rate limit of challenges that wait for nothing.
+    challenge_bucket: TokenBucket,
+    /// The same for all others.
+    late_challenge_bucket: TokenBucket,
+    /// The nodes whose multicast was heard, present or not, and this node.
+    heard: HeardNodes,
+    /// Newcomers that this node verified, which its next report names.
+    vouching: Vec<NetId>,
+    /// The next report was due soon, since few neighbors were gained.
+    report_is_early: bool,
+    /// Whether this node has multicast anything.
+    has_multicast: bool,
     reception: ReceptionTable,
     /// The last node of the island that multicast.
     last_speaker: Option<NetId>,
@@ -92,6 +109,8 @@ pub struct Broadcaster<D> {
     /// Handovers that wait for a dial, by node.
     handovers_awaiting_dial: BTreeSet<(NetId, u64)>,
     ack_aggregations: BTreeMap<AckKey, AckAggregation>,
+    /// Broadcasts whose announcements to new neighbors wait for reports of their reception.
+    late_announcements: VecDeque<late_announcements::LateAnnouncement>,
     /// The last broadcast whose multicast a neighbor missed.
     last_incomplete_multicast: Option<BroadcastId>,
     timers: Timers<BroadcasterTimer>,
@@ -131,11 +150,17 @@ impl<D> Broadcaster<D> {
             retired_epochs: VecDeque::new(),
             sequence: 0,
             multicast_sequence: 0,
-            beacons_sent: 0,
+            beacons: beacons::Beacons::default(),
             dedup: Dedup::new(limits.origins),
             retransmit_cache: RetransmitCache::new(limits.cached_broadcasts, limits.cached_bytes),
             peers: PeerTable::new(limits.peers, limits.answers_per_second, limits.frames_per_second),
             presence_challenges: BTreeMap::new(),
+            challenge_bucket: TokenBucket::per_second(presence::PROMPT_CHALLENGES),
+            late_challenge_bucket: TokenBucket::per_second(presence::LATE_CHALLENGES),
+            heard: HeardNodes::default(),
+            vouching: Vec::new(),
+            report_is_early: false,
+            has_multicast: false,
             reception: ReceptionTable::default(),
             last_speaker: None,
             island_id: None,
@@ -146,6 +171,7 @@ impl<D> Broadcaster<D> {
             awaited_content: BTreeMap::new(),
             handovers_awaiting_dial: BTreeSet::new(),
             ack_aggregations: BTreeMap::new(),
+            late_announcements: VecDeque::new(),
             last_incomplete_multicast: None,
             timers: Timers::default(),
             unopened_bucket: TokenBucket::per_second(limits.unopened_datagrams_per_second),
@@ -156,6 +182,7 @@ impl<D> Broadcaster<D> {
             scratch: Vec::new(),
             config,
         };
+        broadcaster.note_own_epoch();
         if !broadcaster.config.seeds.is_empty() {
             broadcaster.timers.set(BroadcasterTimer::Exchange, now);
         } else {
@@ -315,39 +342,6 @@ impl<D> Broadcaster<D> {
         self.island_id
     }
 
-    /// Usage of every limited resource: (name, present number, limit).
-    pub fn limit_usage(&self) -> [(&'static str, usize, usize); 13] {
-        let BroadcasterConfig { limits, .. } = &self.config;
-        let waiting = self.connections.table.values().map(|link| link.outbox.len()).max().unwrap_or(0);
-        let in_flight = self.connections.table.values().map(|link| link.in_flight).max().unwrap_or(0);
-        // A frame is handed over as a whole.
-        let max_in_flight = limits.in_flight + self.codec.limits().frame;
-        let [unauthenticated, dialled, partial] = self.frame_limit_usage();
-        [
-            ("peers", self.peers.len(), limits.peers),
-            ("connections", self.connections.table.len(), limits.connections),
-            ("subtrees", self.handovers.len(), limits.open_subtrees),
-            ("outbox", waiting, limits.outbox),
-            ("in flight", in_flight, max_in_flight),
-            ("cached broadcasts", self.retransmit_cache.len(), limits.cached_broadcasts),
-            ("ack aggregations", self.ack_aggregations.len(), limits.ack_aggregations),
-            ("awaited contents", self.awaited_content.len(), limits.cached_broadcasts),
-            ("presence challenges", self.presence_challenges.len(), presence::MAX_CHALLENGES),
-            unauthenticated,
-            dialled,
-            partial,
-            (
-                "timers",
-                self.timers.len(),
-                9 + presence::MAX_CHALLENGES
-                    + 3 * limits.connections
-                    + 2 * limits.ack_aggregations
-                    + limits.cached_broadcasts
-                    + limits.open_subtrees,
-            ),
-        ]
-    }
-
     fn emit(&mut self, event: BroadcastEvent) {
         self.outputs.push(Output::Event(event));
     }
@@ -361,6 +355,12 @@ impl<D> Broadcaster<D> {
         self.nonces = NonceSequence::new(draw_epoch(&mut self.secret_rng));
         self.sequence = 0;
         self.multicast_sequence = 0;
+        self.note_own_epoch();
+    }
+
+    fn note_own_epoch(&mut self) {
+        let epoch = if self.codec.seals() { self.nonces.epoch().bytes() } else { [0; 8] };
+        self.heard.note(Time::ZERO, self.config.me, HeardFrame { epoch, counter: 0 });
     }
 
     fn is_own(&self, epoch: [u8; 8]) -> bool {

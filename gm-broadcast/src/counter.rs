@@ -183,6 +183,8 @@ counter_enum! {
         MulticastKeepalives => "multicast_keepalives",
         /// Multicasts that only report whose multicast this node receives.
         ReceptionReports => "reception_reports",
+        /// The same by a datagram to a newcomer alone.
+        ReceptionDatagrams => "reception_datagrams",
         /// Multicasts that did not fit into a datagram.
         MulticastsTooLong => "multicasts_too_long",
         /// Multicasts that a neighbor turned out to have missed; all confirmations were withdrawn.
@@ -233,6 +235,10 @@ counter_enum! {
         NeighborsDropped => "neighbors_dropped",
         /// Challenges by which a peer has to show that it is present.
         PresenceChallengesSent => "presence_challenges_sent",
+        /// Late announcements of broadcasts whose content is no longer cached.
+        LateAnnouncementsDropped => "late_announcements_dropped",
+        /// Peers that are present because another one vouched for them.
+        PresenceVouched => "presence_vouched",
         /// Peers that did not answer any challenge of presence.
         PresenceTimeouts => "presence_timeouts",
         /// Peers that were not challenged, because too many challenges are open.

@@ -96,6 +96,7 @@ mod datagram_path;
 mod dedup;
 mod event;
 mod handler;
+mod heard;
 pub mod islands;
 mod latency_class;
 mod loss_recovery;

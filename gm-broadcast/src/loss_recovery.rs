@@ -33,6 +33,8 @@ struct MissingNumber {
 #[derive(Debug, Default)]
 pub(crate) struct LossRecovery {
     nodes: BTreeMap<NetId, MulticastNumbers>,
+    /// The node of each epoch among them.
+    by_epoch: BTreeMap<[u8; 8], NetId>,
     /// Neighbors with missing numbers, and when the first nack is due.
     next_nack: BTreeMap<NetId, Time>,
     /// The same, ordered by time: read after every datagram.
@@ -75,8 +77,13 @@ impl LossRecovery {
         policy: NackPolicy,
     ) {
         let fresh = || MulticastNumbers { epoch, highest: number, missing: BTreeMap::new() };
-        let numbers = self.nodes.entry(node).or_insert_with(fresh);
+        let numbers = self.nodes.entry(node).or_insert_with(|| {
+            self.by_epoch.insert(epoch, node);
+            fresh()
+        });
         if numbers.epoch != epoch {
+            self.by_epoch.remove(&numbers.epoch);
+            self.by_epoch.insert(epoch, node);
             *numbers = fresh();
             self.reschedule(node);
         }
@@ -126,8 +133,16 @@ impl LossRecovery {
 
     /// `node` is no longer a neighbor.
     pub(crate) fn forget(&mut self, node: NetId) {
-        self.nodes.remove(&node);
+        if let Some(numbers) = self.nodes.remove(&node) {
+            self.by_epoch.remove(&numbers.epoch);
+        }
         self.reschedule(node);
+    }
+
+    /// The neighbor of an epoch, if this number of it is not known yet.
+    pub(crate) fn node_behind(&self, epoch: [u8; 8], number: u64) -> Option<NetId> {
+        let node = *self.by_epoch.get(&epoch)?;
+        self.nodes.get(&node).is_some_and(|numbers| numbers.highest < number).then_some(node)
     }
 
     /// Time of the next nack.

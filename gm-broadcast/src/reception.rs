@@ -11,9 +11,9 @@ use crate::time::Time;
 
 /// Reception changes in a frame that is sent anyway.
 pub(crate) const MAX_PIGGYBACKED_CHANGES: usize = 4;
-/// Reception changes in a multicast of their own: as many as fit into a datagram, at 2 bytes in the
-/// list and 8 to 20 in the table each.
-pub(crate) const MAX_REPORTED_CHANGES: usize = 40;
+/// Reception changes in a multicast of their own, at 2 bytes in the list, 8 to 20 in the table, and
+/// 12 for the last frame each. If there are more, the digest of all neighbors is shorter.
+pub(crate) const MAX_REPORTED_CHANGES: usize = 8;
 
 /// Nodes that confirmed reception and are not neighbors: more than an island has.
 const MAX_EARLY_CONFIRMATIONS: usize = 10_000;
@@ -196,6 +196,36 @@ impl ReceptionTable {
         !self.gained.is_empty() || !self.lost.is_empty()
     }
 
+    /// The number of neighbors whose reception is not reported yet.
+    pub(crate) fn gained_len(&self) -> usize {
+        self.gained.len()
+    }
+
+    /// The same, with those whose reception should be reported again.
+    pub(crate) fn unreported_len(&self) -> usize {
+        self.gained.union(&self.renewals).count()
+    }
+
+    /// The neighbors whose reception is not reported yet.
+    pub(crate) fn gained(&self) -> impl Iterator<Item = NetId> {
+        self.gained.iter().copied()
+    }
+
+    /// Whether losses of neighbors are not reported yet.
+    pub(crate) fn has_losses(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    /// A report covered the reception of all neighbors.
+    pub(crate) fn mark_all_reported(&mut self, now: Time) {
+        for node in std::mem::take(&mut self.gained) {
+            self.mark_reported(node, now);
+        }
+        for node in std::mem::take(&mut self.renewals) {
+            self.mark_reported(node, now);
+        }
+    }
+
     /// Whether confirmations should be renewed, which has time.
     pub(crate) fn has_renewals(&self) -> bool {
         !self.renewals.is_empty()
@@ -232,7 +262,8 @@ impl ReceptionTable {
         self.lost.remove(&node).then_some(false)
     }
 
-    fn mark_reported(&mut self, node: NetId, now: Time) {
+    /// A report said that this node receives the node's multicast.
+    pub(crate) fn mark_reported(&mut self, node: NetId, now: Time) {
         self.gained.remove(&node);
         self.renewals.remove(&node);
         if let Some(near) = self.near.get_mut(&node) {

@@ -17,6 +17,7 @@ impl<D> Broadcaster<D> {
         let mut header = Header::direct(self.config.me);
         header.island = self.island_id;
         self.add_reception(now, to, changes, &mut header);
+        header.extensions = self.neighbor_frames_section(&header.neighbors_gained).into_iter().collect();
         header
     }
 

@@ -66,6 +66,7 @@ impl<D> Broadcaster<D> {
         options: &ForwardOptions,
     ) {
         let mut confirmed = Vec::new();
+        let targets = self.without_new_neighbors(now, id, content, targets, options);
         let mut rest = Vec::with_capacity(targets.len());
         for node in targets.into_iter().filter(|node| *node != self.config.me) {
             // A neighbor that confirmed reception has received this multicast.

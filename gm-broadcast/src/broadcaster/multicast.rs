@@ -1,14 +1,14 @@
-//! Multicast upkeep: reception reports, keepalives, sequence beacons and nacks.
+//! Multicast upkeep: keepalives and nacks.
 
 use gm_clock::NetId;
-use gm_codec::{Body, MissedMulticasts};
+use gm_codec::{Body, Extension, MissedMulticasts};
 
 use super::Broadcaster;
 use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
 use crate::event::{BroadcastEvent, Transport};
 use crate::machine::Output;
-use crate::reception::MAX_REPORTED_CHANGES;
+use crate::reception::MAX_PIGGYBACKED_CHANGES;
 use crate::time::Time;
 
 /// Greatest number of neighbors in one nack: as many as fit into a datagram.
@@ -16,45 +16,7 @@ const MAX_NACK_NODES: usize = 16;
 /// Greatest number of runs of numbers per neighbor in one nack.
 const MAX_NACK_RUNS: usize = 8;
 
-/// Number of sequence beacons in the smallest islands.
-const MIN_BEACONS: u32 = 3;
-
 impl<D> Broadcaster<D> {
-    /// Called after any change of neighbors, confirmations or missing numbers.
-    pub(super) fn after_reception_change(&mut self, now: Time) {
-        let island_id = self.reception.island_id(self.config.me);
-        if island_id != self.island_id {
-            self.island_id = island_id;
-            self.emit(BroadcastEvent::Island(island_id));
-        }
-        let times = self.config.timings;
-        if self.config.multicast && self.reception.has_changes() {
-            let wait = times.reception_report + self.jitter_rng.duration_up_to(times.reception_report);
-            self.timers.set_if_none(BroadcasterTimer::ReceptionReport, now + wait);
-        } else if self.config.multicast && self.reception.has_renewals() {
-            // Due after half of the validity: one report then serves many senders, and most nodes
-            // multicast meanwhile anyway.
-            let wait = times.confirmation / 8 + self.jitter_rng.duration_up_to(times.confirmation / 8);
-            self.timers.set_if_none(BroadcasterTimer::ReceptionRenewal, now + wait);
-        }
-        if let Some(due) = self.loss_recovery.deadline() {
-            self.timers.set_by(BroadcasterTimer::LossRecovery, due);
-        }
-    }
-
-    /// Multicasts a reception report.
-    pub(super) fn on_reception_report_timer(&mut self, now: Time) {
-        self.multicast_header_only(now, Counter::ReceptionReports);
-        self.after_reception_change(now);
-    }
-
-    /// Renews confirmations, unless other multicasts have done it.
-    pub(super) fn on_reception_renewal_timer(&mut self, now: Time) {
-        if self.reception.has_renewals() {
-            self.on_reception_report_timer(now);
-        }
-    }
-
     /// The island is silent: it may be this node's turn to multicast.
     pub(super) fn on_keepalive_timer(&mut self, now: Time) {
         let times = self.config.timings;
@@ -65,7 +27,7 @@ impl<D> Broadcaster<D> {
             if turn > now { turn } else { now + times.multicast_keepalive },
         );
         if turn <= now {
-            self.multicast_header_only(now, Counter::MulticastKeepalives);
+            self.multicast_header_only(now, Counter::MulticastKeepalives, MAX_PIGGYBACKED_CHANGES, false);
         }
         // In a silent island each node multicasts once per round.
         let round = times
@@ -87,49 +49,48 @@ impl<D> Broadcaster<D> {
         }
     }
 
-    /// Schedules a sequence beacon after a multicast with content.
-    pub(super) fn schedule_beacon(&mut self, now: Time) {
-        self.beacons_sent = 0;
-        self.timers.set(BroadcasterTimer::SequenceBeacon, now + self.config.timings.beacon);
-    }
-
-    /// Sends a sequence beacon: a neighbor that missed the last multicast notices the gap and sends
-    /// a nack (compare a tail-loss probe). If each neighbor misses a quarter of all datagrams, of a
-    /// hundred broadcasts about one has a neighbor that misses it and all beacons.
-    pub(super) fn on_beacon_timer(&mut self, now: Time) {
-        let near = self.reception.near().len();
-        if near == 0 {
-            return;
-        }
-        self.multicast_header_only(now, Counter::SequenceBeacons);
-        self.beacons_sent += 1;
-        if self.beacons_sent < near.ilog(4) + MIN_BEACONS {
-            let wait = self.config.timings.beacon.saturating_mul(1 << self.beacons_sent.min(16));
-            self.timers.set(BroadcasterTimer::SequenceBeacon, now + wait);
-        }
-    }
-
-    fn multicast_header_only(&mut self, now: Time, counter: Counter) {
+    /// Multicasts a header with changes of reception; `report`: and with the digest of all nodes
+    /// that this node hears.
+    pub(super) fn multicast_header_only(
+        &mut self,
+        now: Time,
+        counter: Counter,
+        changes: usize,
+        report: bool,
+    ) {
         if !self.config.multicast {
             return;
         }
         self.renew_exhausted_nonces();
-        let header = self.direct_header(now, None, MAX_REPORTED_CHANGES);
+        let mut header = self.direct_header(now, None, changes);
+        if report {
+            let salt = u64::from_be_bytes(self.secret_rng.bytes());
+            let bytes = self.heard.report(salt);
+            header.extensions.push(Extension { kind: Extension::HEARD_NODES, bytes });
+        } else {
+            header.extensions.extend(self.recent_numbers_section(now));
+        }
         match self.seal_datagram(None, &header, &Body::HeaderOnly) {
             Some(bytes) => {
                 self.counters.count(counter);
                 self.outputs.push(Output::Multicast(bytes));
+                if report {
+                    self.reception.mark_all_reported(now);
+                    self.mark_unproven_reported();
+                }
             }
             None => {
                 self.reception.put_back(&header.neighbors_gained, &header.neighbors_lost);
                 self.counters.count(Counter::MulticastsTooLong);
             }
         }
+        self.on_number_repeated(now);
         self.after_own_multicast(now);
     }
 
     /// Called after each multicast of this node.
     pub(super) fn after_own_multicast(&mut self, now: Time) {
+        self.has_multicast = true;
         self.reception.last_multicast = now;
         self.last_speaker = Some(self.config.me);
         let turn = self.reception.time_to_turn(

@@ -1,29 +1,41 @@
-//! Presence: a challenge-response that shows that the sender of a datagram is running.
+//! Presence: shows that the sender of a datagram is running.
 //!
 //! A datagram may be a recording from before this node's start, of a node that is gone; the replay
 //! window does not know epochs from before the start. So a node counts as a peer only once it sent
-//! data created since: a frame by a connection, which is bound to random bytes of this node, or the
-//! response to a challenge of eight random bytes. Later frames of the same epoch are evidence about
-//! the node, too; a new epoch needs a new proof. The contents of all other datagrams are delivered,
-//! but are no evidence about the node itself.
+//! data created since: a frame by a connection, which is bound to random bytes of this node; the
+//! response to a challenge of eight random bytes; or a frame that names this node's epoch, or has a
+//! digest over it. Or once a present node vouches for it: lists it as a neighbor that is present,
+//! with its epoch. Later frames of the same epoch are evidence about the node, too; a new epoch
+//! needs a new proof. The contents of all other datagrams are delivered, but are no evidence about
+//! the node itself.
+//!
+//! Each node of an island hears a newcomer, and nodes that start together hear each other. So a
+//! challenge waits for a random time, in which another node may vouch (compare the suppression of
+//! repair requests in SRM), and beyond a few in a second for the reports of reception, which make
+//! most challenges unnecessary.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use gm_clock::NetId;
 use gm_codec::{Body, Extension, Header, PeerExchange, Routing};
 
 use super::Broadcaster;
+use super::beacons::repeated_numbers;
 use super::receive::Inbound;
 use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
 use crate::handler::Path;
+use crate::heard::{BucketReport, HeardFrame};
 use crate::machine::Output;
 use crate::peers::PresenceProof;
 use crate::time::Time;
 
 /// Bytes of a challenge, and of its response.
 const CHALLENGE_BYTES: usize = 8;
+/// Bytes of an epoch and a counter.
+const FRAME_BYTES: usize = 12;
 
 /// Open challenges; beyond it, a node is challenged at its next datagram.
 pub(super) const MAX_CHALLENGES: usize = 1_024;
@@ -34,17 +46,40 @@ const DATAGRAM_TRIES: u8 = 2;
 const RETRY_AFTER: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(5)];
 /// In a large island all nodes receive a newcomer's multicast at the same time: each delays its
-/// challenge by up to this time per neighbor, so that the newcomer is not flooded.
-const SPREAD: Duration = Duration::from_micros(20);
+/// challenge by up to this time per neighbor, so that few challenge it before one vouches for it.
+const SPREAD: Duration = Duration::from_millis(1);
+/// New challenges in a second before the others wait.
+pub(super) const PROMPT_CHALLENGES: u32 = 4;
+/// Other challenges in a second.
+pub(super) const LATE_CHALLENGES: u32 = 16;
+/// Mean interval of the others, after most reports of reception have arrived.
+const DEFERRED_SPREAD: Duration = Duration::from_millis(10);
+/// A node that verified a newcomer vouches for it after up to this time.
+const VOUCH_AFTER: Duration = Duration::from_millis(2);
+/// Open challenges up to which a node vouches at once: with more, reports do it.
+const MAX_NEWCOMERS: usize = 4;
+/// Neighbors for which vouching is worth a multicast.
+const MIN_VOUCHING: usize = 4;
 
 /// An open challenge.
 #[derive(Debug)]
 pub(super) struct PresenceChallenge {
     challenge: [u8; CHALLENGE_BYTES],
     tries: u8,
-    /// Its last multicast, which is evaluated once the node is known to be present: epoch, source
-    /// address and header.
-    last_multicast: Option<([u8; 8], Option<std::net::IpAddr>, Header)>,
+    /// It waits for reports of reception.
+    deferred: bool,
+    /// Reports of this node's reception have included the node.
+    pub(super) reported: bool,
+    /// Its last multicast, which is evaluated once the node is known to be present.
+    last_multicast: Option<UnprovenMulticast>,
+}
+
+/// The nonce, source address and header of a multicast.
+#[derive(Debug)]
+struct UnprovenMulticast {
+    proof: PresenceProof,
+    source: Option<IpAddr>,
+    header: Header,
 }
 
 /// Open challenges by node.
@@ -63,36 +98,116 @@ impl<D> Broadcaster<D> {
         let by_connection = inbound.path == Path::Connection;
         let peer = self.peers.entry(node, known).0;
         if let Some(proof) = peer.proof.as_mut().filter(|proof| proof.epoch == epoch) {
-            // An earlier frame of the epoch, by datagram: late, or recorded before this node's start.
+            // An earlier frame of the epoch, by datagram, is late, or older than this node's start.
             if by_connection {
                 proof.counter = proof.counter.min(inbound.counter);
             }
             return peer.is_shown_by(epoch, inbound.counter);
         }
+        let proof = PresenceProof { epoch, counter: inbound.counter };
         let answers = |asked: &PresenceChallenge| {
             section(header, Extension::PRESENCE_RESPONSE) == Some(asked.challenge)
         };
-        if !by_connection && !self.presence_challenges.get(&node).is_some_and(answers) {
-            self.challenge_presence(now, inbound, epoch, header);
-            return false;
+        let answered = self.presence_challenges.get(&node).is_some_and(answers);
+        if by_connection || answered {
+            self.on_presence_proof(now, node, proof);
+            if answered {
+                self.vouch(now, node);
+            }
+            return true;
         }
-        self.peers.entry(node, known).0.proof = Some(PresenceProof { epoch, counter: inbound.counter });
+        self.note_unproven(now, inbound, proof, node);
+        if self.is_later_than_our_start(header) {
+            self.on_presence_proof(now, node, proof);
+            return true;
+        }
+        self.challenge_presence(now, inbound, proof, header);
+        false
+    }
+
+    /// Whether a frame names this node's epoch, or has a digest over it.
+    fn is_later_than_our_start(&self, header: &Header) -> bool {
+        let own = self.nonces.epoch().bytes();
+        let names = neighbor_frames(header).any(|(node, frame)| node == self.config.me && frame.epoch == own);
+        names || repeated_numbers(header).any(|(epoch, _)| epoch == own) || self.hears_us(header)
+    }
+
+    /// Whether a payload shows by a digest that its sender hears this node.
+    pub(super) fn hears_us(&self, header: &Header) -> bool {
+        let report = header.extensions.iter().find(|section| section.kind == Extension::HEARD_NODES);
+        report
+            .and_then(|section| BucketReport::read(&section.bytes, self.config.me))
+            .is_some_and(|report| self.heard.agrees(self.config.me, &report))
+    }
+
+    /// Notes the multicast of a node that is not known to be present: reports of others include it.
+    fn note_unproven(&mut self, now: Time, inbound: &Inbound<'_>, proof: PresenceProof, node: NetId) {
+        let has_room =
+            self.presence_challenges.len() < MAX_CHALLENGES || self.presence_challenges.contains_key(&node);
+        if inbound.path == Path::Multicast && has_room && !self.reception.is_near(node) {
+            self.heard.note(now, node, HeardFrame { epoch: proof.epoch, counter: proof.counter });
+        }
+    }
+
+    /// A node is present.
+    fn on_presence_proof(&mut self, now: Time, node: NetId, proof: PresenceProof) {
+        let known = self.config.directory.get(node);
+        self.peers.entry(node, known).0.proof = Some(proof);
         self.timers.cancel(&BroadcasterTimer::Presence(node));
-        let multicast = self.presence_challenges.remove(&node).and_then(|asked| asked.last_multicast);
-        if let Some((_, source, header)) = multicast.filter(|(of, ..)| *of == epoch) {
-            let path = Path::Multicast;
+        let Some(asked) = self.presence_challenges.remove(&node) else { return };
+        if let Some(last) = asked.last_multicast.filter(|last| last.proof.epoch == proof.epoch) {
             let multicast = Inbound {
-                path,
-                epoch: Some(epoch),
-                counter: 0,
+                path: Path::Multicast,
+                epoch: Some(proof.epoch),
+                counter: last.proof.counter,
                 datagram: None,
                 link: None,
                 bytes: 0,
-                source,
+                source: last.source,
             };
-            self.note_sender(now, &multicast, &header);
+            self.note_sender(now, &multicast, &last.header);
+            if asked.reported {
+                self.reception.mark_reported(node, now);
+            }
+        } else if !self.reception.is_near(node) {
+            self.heard.remove(node);
         }
-        true
+    }
+
+    /// This node verified a newcomer, and tells its island soon, if the others know this node.
+    fn vouch(&mut self, now: Time, node: NetId) {
+        let near = self.reception.near().len();
+        if self.config.multicast
+            && self.reception.is_near(node)
+            && near > MIN_VOUCHING
+            && self.presence_challenges.len() <= MAX_NEWCOMERS
+            && self.reception.gained_len() <= near / 4
+        {
+            self.vouching.push(node);
+            let wait = self.jitter_rng.duration_up_to(VOUCH_AFTER);
+            self.timers.set_by(BroadcasterTimer::ReceptionReport, now + wait);
+        }
+    }
+
+    /// Evaluates what a node that is present knows about others: they are present too.
+    pub(super) fn note_vouchers(&mut self, now: Time, inbound: &Inbound<'_>, header: &Header) {
+        if inbound.epoch.is_none() || inbound.path == Path::Connection {
+            return;
+        }
+        for (node, frame) in neighbor_frames(header) {
+            let known = self.config.directory.get(node);
+            if node == self.config.me || known.is_some() {
+                continue;
+            }
+            let speaks = self.presence_challenges.get(&node).and_then(|asked| asked.last_multicast.as_ref());
+            let speaks = speaks.is_some_and(|last| last.proof.epoch == frame.epoch);
+            if speaks || self.peers.entry(node, known).0.proof.is_none() {
+                let proof = PresenceProof { epoch: frame.epoch, counter: frame.counter };
+                self.on_presence_proof(now, node, proof);
+                self.counters.count(Counter::PresenceVouched);
+            }
+            self.learn(now, node, header.island);
+        }
     }
 
     /// Responds to a challenge, if a direct payload contains one.
@@ -118,15 +233,27 @@ impl<D> Broadcaster<D> {
         self.send_presence(now, node, sections);
     }
 
-    fn challenge_presence(&mut self, now: Time, inbound: &Inbound<'_>, epoch: [u8; 8], header: &Header) {
+    fn challenge_presence(
+        &mut self,
+        now: Time,
+        inbound: &Inbound<'_>,
+        proof: PresenceProof,
+        header: &Header,
+    ) {
         let node = header.sender;
         if !self.presence_challenges.contains_key(&node) {
             if self.presence_challenges.len() >= MAX_CHALLENGES {
                 return self.counters.count(Counter::PresenceChecksDropped);
             }
             let challenge = self.secret_rng.bytes();
-            self.presence_challenges
-                .insert(node, PresenceChallenge { challenge, tries: 0, last_multicast: None });
+            let asked = PresenceChallenge {
+                challenge,
+                tries: 0,
+                deferred: false,
+                reported: false,
+                last_multicast: None,
+            };
+            self.presence_challenges.insert(node, asked);
             let near = u32::try_from(self.reception.near().len()).unwrap_or(u32::MAX);
             let wait = self.jitter_rng.duration_up_to(SPREAD.saturating_mul(near));
             self.timers.set(BroadcasterTimer::Presence(node), now + wait);
@@ -135,15 +262,24 @@ impl<D> Broadcaster<D> {
             && let Some(asked) = self.presence_challenges.get_mut(&node)
         {
             // Its content was handled; its header is evaluated later.
-            asked.last_multicast = Some((epoch, inbound.source, header.clone()));
+            let last = UnprovenMulticast { proof, source: inbound.source, header: header.clone() };
+            asked.reported &=
+                asked.last_multicast.as_ref().is_some_and(|last| last.proof.epoch == proof.epoch);
+            asked.last_multicast = Some(last);
         }
     }
 
     /// Sends a challenge, or gives the node up.
     pub(super) fn on_presence_timer(&mut self, now: Time, node: NetId) {
+        if self.defers_challenge(now, node) || self.is_proven_by_last_report(now, node) {
+            return;
+        }
         let Some(asked) = self.presence_challenges.get_mut(&node) else { return };
         let Some(again) = RETRY_AFTER.get(usize::from(asked.tries)) else {
             self.presence_challenges.remove(&node);
+            if !self.reception.is_near(node) {
+                self.heard.remove(node);
+            }
             return self.counters.count(Counter::PresenceTimeouts);
         };
         asked.tries += 1;
@@ -163,13 +299,76 @@ impl<D> Broadcaster<D> {
         }
     }
 
+    /// Whether a challenge has to wait, because many are due at the same time.
+    fn defers_challenge(&mut self, now: Time, node: NetId) -> bool {
+        let Some(asked) = self.presence_challenges.get_mut(&node) else { return true };
+        let bucket =
+            if asked.deferred { &mut self.late_challenge_bucket } else { &mut self.challenge_bucket };
+        let may_ask = bucket.take(now);
+        if !may_ask {
+            asked.deferred = true;
+            let interval = self.report_interval();
+            let open = u32::try_from(self.presence_challenges.len()).unwrap_or(u32::MAX);
+            let spread = interval + DEFERRED_SPREAD.saturating_mul(open);
+            let wait = interval * 11 / 5 + self.jitter_rng.duration_up_to(spread);
+            self.timers.set(BroadcasterTimer::Presence(node), now + wait);
+        }
+        !may_ask
+    }
+
+    /// The last report of a node may agree with the nodes that this node has heard since.
+    fn is_proven_by_last_report(&mut self, now: Time, node: NetId) -> bool {
+        let asked = self.presence_challenges.get(&node);
+        let Some(last) = asked.and_then(|asked| asked.last_multicast.as_ref()) else { return false };
+        let proof = last.proof;
+        let agrees = self.hears_us(&last.header);
+        if agrees {
+            self.on_presence_proof(now, node, proof);
+        }
+        agrees
+    }
+
+    /// Marks the nodes that are not known to be present as reported.
+    pub(super) fn mark_unproven_reported(&mut self) {
+        for asked in self.presence_challenges.values_mut() {
+            asked.reported = asked.last_multicast.is_some();
+        }
+    }
+
+    /// The epochs and counters of a list of neighbors; `None` if one is unknown.
+    pub(super) fn neighbor_frames_section(&self, nodes: &[NetId]) -> Option<Extension> {
+        let mut bytes = Vec::with_capacity(nodes.len() * FRAME_BYTES);
+        for node in nodes {
+            let frame = self.heard.get(*node)?;
+            bytes.extend_from_slice(&frame.epoch);
+            bytes.extend_from_slice(&frame.counter.to_be_bytes());
+        }
+        (!bytes.is_empty()).then_some(Extension { kind: Extension::NEIGHBOR_FRAMES, bytes })
+    }
+
     fn send_presence(&mut self, now: Time, to: NetId, sections: Vec<Extension>) {
         self.renew_exhausted_nonces();
-        let header = Header { extensions: sections, ..self.direct_header(now, Some(to), 0) };
+        let mut header = self.direct_header(now, Some(to), 0);
+        // Kinds are sorted, and those of the header are greater.
+        header.extensions = sections.into_iter().chain(header.extensions).collect();
         if let Some(bytes) = self.seal_datagram(Some(to), &header, &Body::HeaderOnly) {
             self.outputs.push(Output::Datagram { to, bytes });
         }
     }
+}
+
+/// The neighbors that the sender of a header lists, with their frames, if it adds these.
+fn neighbor_frames(header: &Header) -> impl Iterator<Item = (NetId, HeardFrame)> + '_ {
+    let is_direct = header.routing == Routing::Direct;
+    let section = header.extensions.iter().find(|section| section.kind == Extension::NEIGHBOR_FRAMES);
+    let frames = section.map_or(&[][..], |section| section.bytes.as_chunks::<FRAME_BYTES>().0);
+    let fits = is_direct && section.is_some_and(|section| section.bytes.len() == frames.len() * FRAME_BYTES);
+    let is_complete = fits && frames.len() == header.neighbors_gained.len();
+    let frames = frames.iter().map(|frame| {
+        let [a, b, c, d, e, f, g, h, counter @ ..] = *frame;
+        HeardFrame { epoch: [a, b, c, d, e, f, g, h], counter: u32::from_be_bytes(counter) }
+    });
+    header.neighbors_gained.iter().copied().zip(frames).filter(move |_| is_complete)
 }
 
 /// The bytes of an extension, if it is present.

@@ -14,6 +14,7 @@ use crate::counter::Counter;
 use crate::dedup::DedupStatus;
 use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path, Received};
+use crate::heard::HeardFrame;
 use crate::loss_recovery::NackPolicy;
 use crate::machine::{ConnectionId, Output};
 use crate::retransmit_cache::Content;
@@ -87,6 +88,8 @@ impl<D> Broadcaster<D> {
         let present = self.is_present(now, &inbound, &header);
         if present {
             self.note_sender(now, &inbound, &header);
+            self.note_vouchers(now, &inbound, &header);
+            self.note_repeated_numbers(now, &inbound, &header);
         }
         self.answer_presence_challenge(now, &inbound, &header);
         let Header { sender, routing: kind, multicast_sequence: multicast, .. } = header;
@@ -98,6 +101,7 @@ impl<D> Broadcaster<D> {
                 {
                     let payload = datagram.kept_payload();
                     self.retransmit_cache.insert_multicast(sender, epoch, number, payload);
+                    self.note_recent_number(now, epoch, number);
                 }
                 self.on_broadcast(now, sender, &inbound, broadcast, body, handler);
             }
@@ -141,16 +145,17 @@ impl<D> Broadcaster<D> {
             let full = self.reception.near().len() >= self.config.limits.peers;
             if full && !self.reception.is_near(sender) {
                 self.counters.count(Counter::NeighborsDropped);
-            } else if self.reception.on_multicast(
-                sender,
-                now,
-                confirmation,
-                header.routing != Routing::Direct,
-            ) {
-                self.emit(BroadcastEvent::Near(sender));
+                self.heard.remove(sender);
+            } else {
+                let frame = HeardFrame { epoch: inbound.epoch.unwrap_or_default(), counter: inbound.counter };
+                self.heard.note(now, sender, frame);
+                let content = header.routing != Routing::Direct;
+                if self.reception.on_multicast(sender, now, confirmation, content) {
+                    self.emit(BroadcastEvent::Near(sender));
+                }
             }
         }
-        if header.neighbors_gained.binary_search(&me).is_ok() {
+        if header.neighbors_gained.binary_search(&me).is_ok() || self.hears_us(header) {
             self.reception.confirm(sender, now, confirmation);
         }
         if header.neighbors_lost.binary_search(&me).is_ok() {
@@ -262,7 +267,7 @@ impl<D> Broadcaster<D> {
             Path::Multicast => true,
             Path::Datagram => false,
             // A neighbor that sends it by a connection sends it to others of this island too.
-            Path::Connection => !near && self.multicast(now, id, &body),
+            Path::Connection => !near && !self.heard.contains(sender) && self.multicast(now, id, &body),
         };
         let by_us = multicast && path == Path::Connection;
         let content =
@@ -306,6 +311,7 @@ impl<D> Broadcaster<D> {
         let payload = Bytes::copy_from_slice(&self.scratch);
         self.retransmit_cache.insert_multicast(self.config.me, epoch, self.multicast_sequence, payload);
         self.counters.count(Counter::ContentMulticasts);
+        self.postpone_first_report(now);
         self.after_own_multicast(now);
         self.outputs.push(Output::Multicast(bytes));
         self.schedule_beacon(now);

@@ -36,6 +36,8 @@ pub(super) enum BroadcasterTimer {
     MulticastKeepalive,
     /// The next candidate of a subtree should be tried.
     Handover(u64),
+    /// Announcements to new neighbors are due.
+    LateAnnouncements,
     /// Acks: an interval, a silent relay, or the deadline.
     Acks(AckKey),
 }
@@ -57,6 +59,7 @@ impl<D> Broadcaster<D> {
                 BroadcasterTimer::Presence(node) => self.on_presence_timer(now, node),
                 BroadcasterTimer::MulticastKeepalive => self.on_keepalive_timer(now),
                 BroadcasterTimer::Handover(id) => self.on_handover_timer(now, id),
+                BroadcasterTimer::LateAnnouncements => self.on_late_announcements_timer(now),
                 BroadcasterTimer::Acks(key) => self.on_ack_timer(now, key),
             }
         }

@@ -83,7 +83,7 @@ fn a_node_that_returns_after_a_replay_is_a_peer() {
     }
     net.run(ms(10_000));
     restart(&mut net, 1);
-    net.run(ms(3_000));
+    net.run(ms(4_000));
     assert_eq!((net.broadcaster(0).known(), net.broadcaster(1).known()), (vec![node(1)], vec![node(0)]));
     assert!(net.broadcaster(0).is_near(node(1)) && net.broadcaster(1).is_near(node(0)));
 }
@@ -110,8 +110,8 @@ fn a_replay_of_an_earlier_epoch_is_no_sign_of_life() {
     assert!(net.stations[0].got.len() > heard + 10, "contents are delivered");
 }
 
-/// A newcomer of an island knows all of its nodes, and they know it, a few latencies after its
-/// first multicast.
+/// The nodes of an island know a newcomer milliseconds after its first multicast, and it knows them
+/// once they reported their reception; few of them challenge it.
 #[test]
 fn a_multicast_newcomer_is_a_peer_within_milliseconds() {
     let mut net = Net::of(20, Some(1), |_| {});
@@ -121,12 +121,17 @@ fn a_multicast_newcomer_is_a_peer_within_milliseconds() {
     while !net.datagrams.iter().any(|(from, to, _)| *from == newcomer && to.is_none()) {
         assert!(net.step(until), "it sends nothing");
     }
-    net.run(ms(5));
-    assert_eq!(net.broadcaster(newcomer).known().len(), 20);
+    let asked =
+        |net: &Net| -> u64 { (0..20).map(|number| net.count(number, Counter::PresenceChallengesSent)).sum() };
+    let before = asked(&net);
+    net.run(ms(25));
     for number in 0..20 {
         assert!(net.broadcaster(number).known().contains(&node(newcomer)), "{number}");
         assert!(net.broadcaster(number).is_near(node(newcomer)), "{number}");
     }
+    assert!(asked(&net) - before < 10, "others vouch: {}", asked(&net) - before);
+    net.run(ms(2_100));
+    assert_eq!(net.broadcaster(newcomer).known().len(), 20);
 }
 
 /// Two nodes challenge each other once, and never again.
@@ -136,7 +141,7 @@ fn a_node_is_challenged_once() {
     net.run(ms(10_000));
     let asked: u64 = (0..10).map(|number| net.count(number, Counter::PresenceChallengesSent)).sum();
     let before = net.datagrams.len();
-    assert!((45..=90).contains(&asked), "{asked}");
+    assert!((10..=60).contains(&asked), "{asked}");
     net.run(ms(600_000));
     let more: u64 = (0..10).map(|number| net.count(number, Counter::PresenceChallengesSent)).sum();
     assert_eq!(more, asked, "of {} datagrams later", net.datagrams.len() - before);
@@ -170,7 +175,7 @@ fn concurrent_challenges_are_bounded() {
         net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Multicast, bytes: bytes.into() });
     }
     assert_eq!(net.count(0, Counter::PresenceChecksDropped), 176);
-    net.run(ms(30_000));
+    net.run(ms(600_000));
     assert!(net.broadcaster(0).known().is_empty());
     assert_eq!(limit_usage(net.broadcaster(0), "presence challenges"), (0, 1_024));
 }

@@ -9,8 +9,7 @@ use crate::varint;
 /// extensions into what they forward.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
-    /// The kind: [`PRESENCE_CHALLENGE`](Extension::PRESENCE_CHALLENGE),
-    /// [`PRESENCE_RESPONSE`](Extension::PRESENCE_RESPONSE), or one of a later version.
+    /// The kind: one of the constants below, or one of a later version.
     pub kind: u64,
     /// The content. All extensions of a payload have at most 1,024 bytes in total.
     pub bytes: Vec<u8>,
@@ -21,6 +20,13 @@ impl Extension {
     pub const PRESENCE_CHALLENGE: u64 = 1;
     /// The same eight bytes, returned: the sender is present, and was when the challenge arrived.
     pub const PRESENCE_RESPONSE: u64 = 2;
+    /// For each node of `neighbors_gained`, its epoch and the counter of its last frame: the sender
+    /// received that frame by multicast, and knows that the node is present.
+    pub const NEIGHBOR_FRAMES: u64 = 3;
+    /// A salt and digests of the nodes that the sender hears by multicast, with their epochs.
+    pub const HEARD_NODES: u64 = 4;
+    /// The last multicast numbers of other nodes.
+    pub const MULTICAST_NUMBERS: u64 = 5;
 }
 
 /// Maximum number of extensions in a payload.
