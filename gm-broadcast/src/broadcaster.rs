@@ -29,6 +29,7 @@ mod timeouts;
 mod usage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use gm_clock::NetId;
 use gm_codec::{BroadcastId, Epoch, FrameCodec, NonceSequence, ReplayWindow};
@@ -91,10 +92,7 @@ pub struct Broadcaster<D> {
     late_challenge_bucket: TokenBucket,
     /// The nodes whose multicast was heard, present or not, and this node.
     heard: HeardNodes,
-    /// Newcomers that this node verified, which its next report names.
-    vouching: Vec<NetId>,
-    /// The next report was due soon, since few neighbors were gained.
-    report_is_early: bool,
+    reports: reports::Reports,
     /// Whether this node has multicast anything.
     has_multicast: bool,
     reception: ReceptionTable,
@@ -114,6 +112,8 @@ pub struct Broadcaster<D> {
     /// The last broadcast whose multicast a neighbor missed.
     last_incomplete_multicast: Option<BroadcastId>,
     timers: Timers<BroadcasterTimer>,
+    /// Delay of the last timers: long on an overloaded machine.
+    lateness: Duration,
     unopened_bucket: TokenBucket,
     unopened: UnopenedFrames,
     /// Peers to which datagrams were found to be lost since the last reply by datagram of any peer.
@@ -158,8 +158,7 @@ impl<D> Broadcaster<D> {
             challenge_bucket: TokenBucket::per_second(presence::PROMPT_CHALLENGES),
             late_challenge_bucket: TokenBucket::per_second(presence::LATE_CHALLENGES),
             heard: HeardNodes::default(),
-            vouching: Vec::new(),
-            report_is_early: false,
+            reports: reports::Reports::default(),
             has_multicast: false,
             reception: ReceptionTable::default(),
             last_speaker: None,
@@ -174,6 +173,7 @@ impl<D> Broadcaster<D> {
             late_announcements: VecDeque::new(),
             last_incomplete_multicast: None,
             timers: Timers::default(),
+            lateness: Duration::ZERO,
             unopened_bucket: TokenBucket::per_second(limits.unopened_datagrams_per_second),
             unopened: UnopenedFrames::default(),
             peers_losing_datagrams: 0,

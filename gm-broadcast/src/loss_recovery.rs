@@ -33,8 +33,8 @@ struct MissingNumber {
 #[derive(Debug, Default)]
 pub(crate) struct LossRecovery {
     nodes: BTreeMap<NetId, MulticastNumbers>,
-    /// The node of each epoch among them.
-    by_epoch: BTreeMap<[u8; 8], NetId>,
+    /// The node and its highest number, by epoch.
+    by_epoch: BTreeMap<u64, (NetId, u64)>,
     /// Neighbors with missing numbers, and when the first nack is due.
     next_nack: BTreeMap<NetId, Time>,
     /// The same, ordered by time: read after every datagram.
@@ -78,12 +78,11 @@ impl LossRecovery {
     ) {
         let fresh = || MulticastNumbers { epoch, highest: number, missing: BTreeMap::new() };
         let numbers = self.nodes.entry(node).or_insert_with(|| {
-            self.by_epoch.insert(epoch, node);
+            self.by_epoch.insert(u64::from_be_bytes(epoch), (node, number));
             fresh()
         });
         if numbers.epoch != epoch {
-            self.by_epoch.remove(&numbers.epoch);
-            self.by_epoch.insert(epoch, node);
+            self.by_epoch.remove(&u64::from_be_bytes(numbers.epoch));
             *numbers = fresh();
             self.reschedule(node);
         }
@@ -103,8 +102,11 @@ impl LossRecovery {
         self.reschedule(node);
     }
 
-    /// Updates the time of the next nack for `node`.
+    /// Updates the index of `node` by epoch, and the time of its next nack.
     fn reschedule(&mut self, node: NetId) {
+        if let Some(numbers) = self.nodes.get(&node) {
+            self.by_epoch.insert(u64::from_be_bytes(numbers.epoch), (node, numbers.highest));
+        }
         let first = self
             .nodes
             .get(&node)
@@ -134,15 +136,17 @@ impl LossRecovery {
     /// `node` is no longer a neighbor.
     pub(crate) fn forget(&mut self, node: NetId) {
         if let Some(numbers) = self.nodes.remove(&node) {
-            self.by_epoch.remove(&numbers.epoch);
+            self.by_epoch.remove(&u64::from_be_bytes(numbers.epoch));
         }
         self.reschedule(node);
     }
 
-    /// The neighbor of an epoch, if this number of it is not known yet.
-    pub(crate) fn node_behind(&self, epoch: [u8; 8], number: u64) -> Option<NetId> {
-        let node = *self.by_epoch.get(&epoch)?;
-        self.nodes.get(&node).is_some_and(|numbers| numbers.highest < number).then_some(node)
+    /// The neighbor of an epoch and a number of it, if it is greater than the last known one; `low`
+    /// are the low 16 bits of the number.
+    pub(crate) fn node_behind(&self, epoch: [u8; 8], low: u16) -> Option<(NetId, u64)> {
+        let (node, highest) = *self.by_epoch.get(&u64::from_be_bytes(epoch))?;
+        let ahead = u64::from(low).wrapping_sub(highest) & u64::from(u16::MAX);
+        (1..=u64::from(u16::MAX / 2)).contains(&ahead).then(|| (node, highest.saturating_add(ahead)))
     }
 
     /// Time of the next nack.

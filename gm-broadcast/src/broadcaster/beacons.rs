@@ -22,10 +22,10 @@ use crate::time::Time;
 const MIN_BEACONS: u32 = 3;
 /// Nodes that multicast at the same time, for which the first beacon is left out.
 const SPEAKERS_PER_BEACON: usize = 8;
-/// Bytes of an epoch and a number.
-const NUMBER_BYTES: usize = 12;
+/// Bytes of an epoch and the low bytes of a number.
+const NUMBER_BYTES: usize = 10;
 /// Greatest number of nodes whose numbers a beacon repeats, so that they fit into the extensions.
-const MAX_REPEATED: usize = 64;
+const MAX_REPEATED: usize = 96;
 /// First delays of a beacon, within which the number of another node is repeated: its beacons last
 /// about as long.
 const REPEATED_FOR: u32 = 64;
@@ -44,13 +44,12 @@ pub(super) struct Beacons {
 /// The last numbers of other nodes, by epoch, and when they arrived.
 #[derive(Debug, Default)]
 struct RecentNumbers {
-    numbers: BTreeMap<[u8; 8], (Time, u32)>,
+    numbers: BTreeMap<[u8; 8], (Time, u16)>,
 }
 
 impl RecentNumbers {
     /// A multicast with content arrived.
     fn note(&mut self, now: Time, epoch: [u8; 8], number: u64, keep: Duration) {
-        let Ok(number) = u32::try_from(number) else { return };
         if self.numbers.len() >= MAX_REPEATED && !self.numbers.contains_key(&epoch) {
             self.numbers.retain(|_, (at, _)| now.since(*at) < keep);
         }
@@ -58,7 +57,7 @@ impl RecentNumbers {
             let oldest = self.numbers.iter().min_by_key(|(_, (at, _))| *at).map(|(epoch, _)| *epoch);
             oldest.and_then(|oldest| self.numbers.remove(&oldest));
         }
-        self.numbers.insert(epoch, (now, number));
+        self.numbers.insert(epoch, (now, low_bytes(number)));
     }
 }
 
@@ -145,10 +144,10 @@ impl<D> Broadcaster<D> {
         }
         for (epoch, number) in repeated_numbers(header) {
             if self.nonces.epoch().bytes() == epoch {
-                if number == self.multicast_sequence {
+                if number == low_bytes(self.multicast_sequence) {
                     self.on_number_repeated(now);
                 }
-            } else if let Some(node) = self.loss_recovery.node_behind(epoch, number) {
+            } else if let Some((node, number)) = self.loss_recovery.node_behind(epoch, number) {
                 let nack_at = now + self.jitter_rng.duration_up_to(self.config.timings.nack_jitter);
                 self.loss_recovery.on_number_known(node, epoch, number, nack_at, self.nack_policy());
             }
@@ -160,12 +159,18 @@ impl<D> Broadcaster<D> {
 }
 
 /// The epochs and numbers that a header repeats.
-pub(super) fn repeated_numbers(header: &Header) -> impl Iterator<Item = ([u8; 8], u64)> + '_ {
+pub(super) fn repeated_numbers(header: &Header) -> impl Iterator<Item = ([u8; 8], u16)> + '_ {
     let is_direct = header.routing == Routing::Direct;
     let section = header.extensions.iter().find(|section| section.kind == Extension::MULTICAST_NUMBERS);
     let section = section.filter(|section| is_direct && section.bytes.len() % NUMBER_BYTES == 0);
     let numbers = section.map_or(&[][..], |section| section.bytes.as_chunks::<NUMBER_BYTES>().0);
     numbers.iter().map(|[a, b, c, d, e, f, g, h, number @ ..]| {
-        ([*a, *b, *c, *d, *e, *f, *g, *h], u64::from(u32::from_be_bytes(*number)))
+        ([*a, *b, *c, *d, *e, *f, *g, *h], u16::from_be_bytes(*number))
     })
+}
+
+/// The part of a number that is repeated: neighbors know numbers near it.
+#[allow(clippy::cast_possible_truncation)] // On purpose.
+const fn low_bytes(number: u64) -> u16 {
+    number as u16
 }

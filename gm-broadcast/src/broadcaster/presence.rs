@@ -27,7 +27,7 @@ use super::receive::Inbound;
 use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
 use crate::handler::Path;
-use crate::heard::{BucketReport, HeardFrame};
+use crate::heard::HeardFrame;
 use crate::machine::Output;
 use crate::peers::PresenceProof;
 use crate::time::Time;
@@ -52,6 +52,8 @@ const SPREAD: Duration = Duration::from_millis(1);
 pub(super) const PROMPT_CHALLENGES: u32 = 4;
 /// Other challenges in a second.
 pub(super) const LATE_CHALLENGES: u32 = 16;
+/// Lateness of timers from which on a machine is overloaded, so that they wait longer.
+const OVERLOADED: Duration = Duration::from_millis(100);
 /// Mean interval of the others, after most reports of reception have arrived.
 const DEFERRED_SPREAD: Duration = Duration::from_millis(10);
 /// A node that verified a newcomer vouches for it after up to this time.
@@ -129,15 +131,9 @@ impl<D> Broadcaster<D> {
     fn is_later_than_our_start(&self, header: &Header) -> bool {
         let own = self.nonces.epoch().bytes();
         let names = neighbor_frames(header).any(|(node, frame)| node == self.config.me && frame.epoch == own);
-        names || repeated_numbers(header).any(|(epoch, _)| epoch == own) || self.hears_us(header)
-    }
-
-    /// Whether a payload shows by a digest that its sender hears this node.
-    pub(super) fn hears_us(&self, header: &Header) -> bool {
-        let report = header.extensions.iter().find(|section| section.kind == Extension::HEARD_NODES);
-        report
-            .and_then(|section| BucketReport::read(&section.bytes, self.config.me))
-            .is_some_and(|report| self.heard.agrees(self.config.me, &report))
+        names
+            || repeated_numbers(header).any(|(epoch, _)| epoch == own)
+            || self.agrees_with_report(header) == Some(true)
     }
 
     /// Notes the multicast of a node that is not known to be present: reports of others include it.
@@ -183,7 +179,7 @@ impl<D> Broadcaster<D> {
             && self.presence_challenges.len() <= MAX_NEWCOMERS
             && self.reception.gained_len() <= near / 4
         {
-            self.vouching.push(node);
+            self.reports.vouching.push(node);
             let wait = self.jitter_rng.duration_up_to(VOUCH_AFTER);
             self.timers.set_by(BroadcasterTimer::ReceptionReport, now + wait);
         }
@@ -302,9 +298,10 @@ impl<D> Broadcaster<D> {
     /// Whether a challenge has to wait, because many are due at the same time.
     fn defers_challenge(&mut self, now: Time, node: NetId) -> bool {
         let Some(asked) = self.presence_challenges.get_mut(&node) else { return true };
-        let bucket =
-            if asked.deferred { &mut self.late_challenge_bucket } else { &mut self.challenge_bucket };
-        let may_ask = bucket.take(now);
+        // A dial costs more, and what did not arrive may still wait to be read on a busy machine.
+        let is_costly = !asked.deferred || asked.tries >= DATAGRAM_TRIES;
+        let bucket = if is_costly { &mut self.challenge_bucket } else { &mut self.late_challenge_bucket };
+        let may_ask = (!asked.deferred || self.lateness < OVERLOADED) && bucket.take(now);
         if !may_ask {
             asked.deferred = true;
             let interval = self.report_interval();
@@ -321,7 +318,7 @@ impl<D> Broadcaster<D> {
         let asked = self.presence_challenges.get(&node);
         let Some(last) = asked.and_then(|asked| asked.last_multicast.as_ref()) else { return false };
         let proof = last.proof;
-        let agrees = self.hears_us(&last.header);
+        let agrees = self.agrees_with_report(&last.header) == Some(true);
         if agrees {
             self.on_presence_proof(now, node, proof);
         }

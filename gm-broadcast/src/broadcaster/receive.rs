@@ -155,7 +155,7 @@ impl<D> Broadcaster<D> {
                 }
             }
         }
-        if header.neighbors_gained.binary_search(&me).is_ok() || self.hears_us(header) {
+        if header.neighbors_gained.binary_search(&me).is_ok() || self.note_report(now, header) {
             self.reception.confirm(sender, now, confirmation);
         }
         if header.neighbors_lost.binary_search(&me).is_ok() {

@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
-use gm_codec::Body;
+use gm_clock::NetId;
+use gm_codec::{Body, Extension, Header};
 
 use super::Broadcaster;
 use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
 use crate::event::BroadcastEvent;
+use crate::heard::BucketReport;
 use crate::machine::Output;
 use crate::reception::MAX_REPORTED_CHANGES;
 use crate::time::Time;
@@ -23,8 +25,29 @@ const NEIGHBORS_PER_NEWCOMER: usize = 16;
 /// Greatest time until the datagram to a newcomer, per neighbor, so that it is not flooded.
 const SPREAD: Duration = Duration::from_millis(2);
 
+/// Greatest number of times that the delay of a report doubles, and the number of delays after
+/// which a report no longer counts.
+const MAX_DOUBLINGS: u32 = 3;
+const REPORTS_IN_A_ROW: u32 = 16;
+/// Greatest number of reports in a row because nodes do not hear the same nodes: that may be so for
+/// long.
+const MAX_DISPUTED: u32 = 4;
 /// Least time in which changes are collected, per node of the island.
 const PER_NODE: Duration = Duration::from_millis(5);
+
+/// The state of this node's reports.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    /// Newcomers that this node verified, which its next report names.
+    pub(super) vouching: Vec<NetId>,
+    /// The next report was due soon, since few neighbors were gained.
+    is_early: bool,
+    /// Another node does not hear the nodes that this node hears.
+    is_disputed: bool,
+    /// Reports without a long pause between them.
+    in_a_row: u32,
+    last_at: Time,
+}
 
 impl<D> Broadcaster<D> {
     /// Called after any change of neighbors, confirmations or missing numbers.
@@ -58,8 +81,8 @@ impl<D> Broadcaster<D> {
     }
 
     fn schedule_report(&mut self, now: Time) {
-        self.report_is_early = self.few_are_gained();
-        if self.report_is_early {
+        self.reports.is_early = self.few_are_gained();
+        if self.reports.is_early {
             let near = u32::try_from(self.reception.near().len()).unwrap_or(u32::MAX);
             let spread = SPREAD.saturating_mul(near).min(self.config.timings.reception_report);
             let wait = self.jitter_rng.duration_up_to(spread);
@@ -77,7 +100,10 @@ impl<D> Broadcaster<D> {
     }
 
     fn set_report_timer(&mut self, now: Time) {
-        let wait = self.report_interval();
+        // In a large island each report costs much, so the next one waits for more changes.
+        let is_large = self.reception.near().len() >= LARGE_ISLAND;
+        let repeated = if is_large { self.reports.in_a_row.min(MAX_DOUBLINGS) } else { 0 };
+        let wait = self.report_interval().saturating_mul(1 << repeated);
         let wait = wait + self.jitter_rng.duration_up_to(wait);
         self.timers.set(BroadcasterTimer::ReceptionReport, now + wait);
     }
@@ -91,21 +117,26 @@ impl<D> Broadcaster<D> {
 
     /// Reports reception, or makes this node known by its first multicast.
     pub(super) fn on_reception_report_timer(&mut self, now: Time) {
-        let was_early = std::mem::take(&mut self.report_is_early);
+        let was_early = std::mem::take(&mut self.reports.is_early);
         // Frames to one of them alone may have reported its reception meanwhile.
-        let newcomers = std::mem::take(&mut self.vouching);
+        let newcomers = std::mem::take(&mut self.reports.vouching);
         self.reception.put_back(&newcomers, &[]);
-        let (few, vouching) = (self.few_are_gained(), !newcomers.is_empty());
+        let vouching = !newcomers.is_empty();
+        let disputed = std::mem::take(&mut self.reports.is_disputed);
+        let few = self.few_are_gained() && !disputed;
         if was_early && !few && !vouching {
             // Many more newcomers came.
             return self.set_report_timer(now);
         }
         if few && !vouching {
             self.report_to_newcomers(now);
-        } else if self.has_report() {
-            let many = self.reception.unreported_len() > MAX_REPORTED_CHANGES && !vouching;
+        } else if self.has_report() || disputed {
+            let many = (disputed || self.reception.unreported_len() > MAX_REPORTED_CHANGES) && !vouching;
             let names = if many { 0 } else { MAX_REPORTED_CHANGES };
             self.multicast_header_only(now, Counter::ReceptionReports, names, many);
+            let is_recent = now.since(self.reports.last_at) < self.report_interval() * REPORTS_IN_A_ROW;
+            self.reports.in_a_row = if is_recent { self.reports.in_a_row + 1 } else { 1 };
+            self.reports.last_at = now;
         }
         self.after_reception_change(now);
     }
@@ -114,6 +145,27 @@ impl<D> Broadcaster<D> {
     fn has_report(&self) -> bool {
         let is_small = self.reception.near().len() < LARGE_ISLAND;
         is_small || !self.has_multicast || self.reception.has_changes() || self.reception.has_renewals()
+    }
+
+    /// Whether this node computes the digest of its bucket that a header has, if it has one.
+    pub(super) fn agrees_with_report(&self, header: &Header) -> Option<bool> {
+        let report = header.extensions.iter().find(|section| section.kind == Extension::HEARD_NODES)?;
+        let report = BucketReport::read(&report.bytes, self.config.me)?;
+        Some(self.heard.agrees(self.config.me, &report))
+    }
+
+    /// Evaluates the report of a node that is present: whether the node hears this node. If the
+    /// two do not hear the same nodes, a datagram was lost, perhaps of this node: it reports again.
+    pub(super) fn note_report(&mut self, now: Time, header: &Header) -> bool {
+        let agrees = self.agrees_with_report(header);
+        let may_repeat = self.has_multicast && self.reports.in_a_row < MAX_DISPUTED;
+        if agrees == Some(false) && may_repeat && self.config.multicast {
+            self.reports.is_disputed = true;
+            if !self.timers.is_set(&BroadcasterTimer::ReceptionReport) {
+                self.set_report_timer(now);
+            }
+        }
+        agrees == Some(true)
     }
 
     fn report_to_newcomers(&mut self, now: Time) {

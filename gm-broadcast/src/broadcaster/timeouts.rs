@@ -46,6 +46,9 @@ impl<D> Broadcaster<D> {
     /// Fires all timers that are due. Called after every input, so that nothing depends on whether
     /// a wake-up or a datagram comes first.
     pub(super) fn fire_timers(&mut self, now: Time) {
+        if let Some(due) = self.timers.next().filter(|due| *due <= now) {
+            self.lateness = now.since(due);
+        }
         while let Some(timer) = self.timers.take(now) {
             match timer {
                 BroadcasterTimer::ReceptionReport => self.on_reception_report_timer(now),

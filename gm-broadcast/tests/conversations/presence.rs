@@ -179,3 +179,66 @@ fn concurrent_challenges_are_bounded() {
     assert!(net.broadcaster(0).known().is_empty());
     assert_eq!(limit_usage(net.broadcaster(0), "presence challenges"), (0, 1_024));
 }
+
+/// The datagrams to one node, the multicasts, and the pairs of nodes of which one does not know the
+/// other, or is not its neighbor, after `count` nodes started and multicast together.
+fn started_together(count: usize, lost_percent: u64, after: u64) -> (usize, usize, usize, usize) {
+    let mut net = Net::of(count, Some(1), |_| {});
+    let mut rng = gm_broadcast::Rng::new([7; 32]);
+    net.lose(move |_, _| rng.ratio(lost_percent, 100));
+    for number in 0..count {
+        net.broadcast(number, broadcast_of(&format!("{number}")));
+    }
+    net.run(ms(after));
+    let multicasts = net.datagrams.iter().filter(|(_, to, _)| to.is_none()).count();
+    let known: usize = (0..count).map(|number| net.broadcaster(number).known().len()).sum();
+    let near: usize = (0..count).map(|number| net.broadcaster(number).near().len()).sum();
+    let pairs = count * (count - 1);
+    (net.datagrams.len() - multicasts, multicasts, pairs - known, pairs - near)
+}
+
+/// Nodes that start together know each other soon, and what each of them sends does not grow with
+/// their number.
+#[test]
+fn a_start_together_costs_each_node_a_few_datagrams() {
+    for count in [8, 32, 128] {
+        let (datagrams, multicasts, unknown, far) = started_together(count, 0, 4_000);
+        assert_eq!((unknown, far), (0, 0), "of {count} nodes");
+        assert!(datagrams <= 16 * count && multicasts <= 6 * count, "{datagrams}, {multicasts} of {count}");
+    }
+}
+
+/// ... also if each of them misses a quarter of all datagrams.
+#[test]
+fn nodes_that_start_together_know_each_other_despite_loss() {
+    let (datagrams, multicasts, unknown, far) = started_together(64, 25, 10_000);
+    // Some received no frame of some others yet.
+    assert!(unknown <= 8 && far <= 64 * 63 / 100, "{unknown}, {far}");
+    assert!(datagrams <= 64 * 64 && multicasts <= 10 * 64, "{datagrams}, {multicasts}");
+}
+
+/// A node that is present in a later life vouches for no other by frames of an earlier life.
+#[test]
+fn recorded_vouching_is_no_evidence() {
+    let mut net = Net::of(3, Some(1), |_| {});
+    net.run(ms(10_000));
+    let recorded: Vec<(usize, Via, Vec<u8>)> = net
+        .datagrams
+        .iter()
+        .filter(|(from, to, _)| *from != 0 && to.is_none_or(|to| to == 0))
+        .map(|(from, to, bytes)| (*from, to.map_or(Via::Multicast, |_| Via::Unicast), bytes.clone()))
+        .collect();
+    net.crash(2);
+    restart(&mut net, 0);
+    restart(&mut net, 1);
+    net.run(ms(10_000));
+    assert_eq!(net.broadcaster(0).known(), vec![node(1)]);
+    for (from, via, bytes) in &recorded {
+        net.feed(0, Input::Datagram { from: node(*from).into(), via: *via, bytes: bytes.clone().into() });
+        net.run(ms(50));
+        assert_eq!(net.broadcaster(0).known(), vec![node(1)]);
+        assert!(net.broadcaster(0).near().eq([node(1)]));
+    }
+    net.run(ms(20_000));
+    assert_eq!(net.broadcaster(0).known(), vec![node(1)]);
+}
