@@ -194,7 +194,7 @@ def receipt(text):
     answer = text["answer"]
     broadcast = {"node": node(text["origin"]), "epoch": unhex(text["epoch"]), "sequence": int(text["sequence"])}
     if isinstance(answer, str):
-        return {**broadcast, "code": {"have": 0, "send me": 1}[answer]}
+        return {**broadcast, "code": {"have": 0, "send me": 1, "accepted": 3}[answer]}
     counts = {name: int(answer[name]) for name in ("delivered", "refused", "missing")}
     flags = there(final=answer["final"], again=answer["again"])
     return {**broadcast, "code": 2, **flags, **counts, "names": nodes(answer["names"])}

@@ -2,10 +2,11 @@
 //!
 //! One file for each kind of input and each task: `datagram`, `connection`, `command`, `timeouts`
 //! (inputs); `receive` (headers and broadcasts), `direct` (direct messages), `forward` (subtrees),
-//! `late_announcements` (to new neighbors), `handover` (relays), `acks` (acknowledgements),
-//! `multicast` (keepalives, nacks), `beacons` (last numbers), `reports` (reception), `presence`
-//! (challenges), `peer_exchange` (seeds and discovery), `reachability` (what does not work between
-//! two nodes), `encode` (headers and frames), `partial_frames` (memory of incomplete frames),
+//! `late_announcements` (to new neighbors), `handover` (relays), `datagram_hop` (subtrees by
+//! datagram), `acks` (acknowledgements), `multicast` (keepalives, nacks), `beacons` (last numbers),
+//! `reports` (reception), `presence` (challenges), `peer_exchange` (seeds and discovery),
+//! `reachability` (what does not work between two nodes), `encode` (headers and frames),
+//! `partial_frames` (memory of incomplete frames),
 //! `usage` (of limits).
 
 mod acks;
@@ -13,6 +14,7 @@ mod beacons;
 mod command;
 mod connection;
 mod datagram;
+mod datagram_hop;
 mod direct;
 mod encode;
 mod forward;
@@ -32,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::{BroadcastId, Epoch, FrameCodec, NonceSequence, ReplayWindow};
+use gm_codec::{Ack, BroadcastId, Epoch, FrameCodec, NonceSequence, ReplayWindow};
 
 use crate::ack_aggregation::{AckAggregation, AckKey};
 use crate::config::{BroadcasterConfig, BroadcasterConfigError};
@@ -106,6 +108,10 @@ pub struct Broadcaster<D> {
     awaited_content: BTreeMap<BroadcastId, AwaitedContent>,
     /// Handovers that wait for a dial, by node.
     handovers_awaiting_dial: BTreeSet<(NetId, u64)>,
+    /// Handovers by datagram that wait for an acknowledgement, by node.
+    hops_without_ack: BTreeSet<(NetId, u64)>,
+    /// Acknowledgements of such handovers that this node has not sent yet.
+    unsent_hop_acks: Vec<(NetId, Ack)>,
     ack_aggregations: BTreeMap<AckKey, AckAggregation>,
     /// Broadcasts whose announcements to new neighbors wait for reports of their reception.
     late_announcements: VecDeque<late_announcements::LateAnnouncement>,
@@ -169,6 +175,8 @@ impl<D> Broadcaster<D> {
             next_handover: 0,
             awaited_content: BTreeMap::new(),
             handovers_awaiting_dial: BTreeSet::new(),
+            hops_without_ack: BTreeSet::new(),
+            unsent_hop_acks: Vec::new(),
             ack_aggregations: BTreeMap::new(),
             late_announcements: VecDeque::new(),
             last_incomplete_multicast: None,

@@ -22,6 +22,10 @@ pub struct BroadcasterConfig {
     /// Whether this node multicasts. Default true. Without it, it still receives the multicasts of
     /// others, but all of its own broadcasts go over TCP.
     pub multicast: bool,
+    /// Whether subtrees that fit go by datagrams with acknowledgements. Default true. Without it, all
+    /// go by connections: each node then has one to some of the others most of the time, and a
+    /// broadcast over paths without one waits for dials.
+    pub datagram_hops: bool,
     /// Nodes that are dialed again and again, until the end. Empty by default: then this node finds
     /// others only by multicast or by [`AddNodes`](crate::BroadcastCommand::AddNodes). This node
     /// itself in the list is ignored.
@@ -235,6 +239,7 @@ impl BroadcasterConfig {
         BroadcasterConfig {
             me,
             multicast: true,
+            datagram_hops: true,
             seeds: Vec::new(),
             directory: Arc::new(Directory::default()),
             path_costs: PathCosts::DEFAULT,

@@ -105,6 +105,23 @@ pub(crate) struct OutboundBroadcast {
     pub(crate) tries: u8,
 }
 
+impl OutboundBroadcast {
+    /// A broadcast without targets, acks and topic.
+    pub(crate) const fn new(id: BroadcastId, content: Arc<Content>) -> OutboundBroadcast {
+        OutboundBroadcast {
+            id,
+            content,
+            targets: Vec::new(),
+            announcement: false,
+            ack_request: None,
+            ack_key: None,
+            topic: None,
+            catch_up: None,
+            tries: 0,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RelayAckRequest {
     pub(crate) deadline: Time,

@@ -144,12 +144,21 @@ counter_enum! {
         BroadcastsTooOld => "broadcasts_too_old",
         /// Subtrees that were dropped, because this node forwarded the broadcast before.
         SubtreeDuplicates => "subtree_duplicates",
-        /// Frames with the content of a broadcast, sent by connections.
+        /// Frames and datagrams with the content of a broadcast, each to one node.
         ContentFramesSent => "content_frames_sent",
-        /// Frames with the announcement of a broadcast, sent by connections.
+        /// Frames and datagrams with the announcement of a broadcast, each to one node.
         AnnouncementFramesSent => "announcement_frames_sent",
         /// Targets that were listed in frames of broadcasts.
         FrameTargetsSent => "frame_targets_sent",
+        /// Subtrees that were sent by datagram once more, because the relay did not acknowledge
+        /// them.
+        HopsRetransmitted => "hops_retransmitted",
+        /// Subtrees whose relay acknowledged no datagram, and whose other nodes were handed to the
+        /// next candidate.
+        HopsReplaced => "hops_replaced",
+        /// Subtrees that came by datagram and were not accepted, because their sender had not shown
+        /// that it is present.
+        HopsFromAbsentPeers => "hops_from_absent_peers",
         /// Subtrees that were given up, because the limit of open subtrees was reached.
         SubtreesDropped => "subtrees_dropped",
         /// Subtrees that were not forwarded, because the content was no longer cached.

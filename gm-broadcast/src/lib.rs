@@ -81,7 +81,7 @@
 //!
 //! Reading order: `time.rs`, `machine.rs`, `handler.rs`, `event.rs`, `config.rs` (the interface);
 //! `postal.rs`, `islands.rs`, `plan.rs` (the tree); `reception.rs`, `loss_recovery.rs`, `dedup.rs`,
-//! `retransmit_cache.rs`, `peers.rs`, `connections.rs`, `ack_aggregation.rs`, `timers.rs`,
+//! `retransmit_cache.rs`, `peers.rs`, `round_trip.rs`, `connections.rs`, `ack_aggregation.rs`, `timers.rs`,
 //! `token_bucket.rs`, `counter.rs` (the state, in parts without I/O or time of their own);
 //! `broadcaster.rs` and the files below it (the protocol), `broadcast_machine.rs`.
 //! `runtime.rs` and the files below it are behind the feature `tokio`, which is on by default.
@@ -108,6 +108,7 @@ pub mod postal;
 mod reception;
 mod retransmit_cache;
 mod rng;
+mod round_trip;
 #[cfg(feature = "tokio")]
 pub mod runtime;
 mod time;

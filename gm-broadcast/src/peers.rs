@@ -11,6 +11,7 @@ use crate::datagram_path::DatagramPath;
 use crate::latency_class::LatencyClass;
 use crate::machine::{ConnectionId, DialFailure};
 use crate::rng::Rng;
+use crate::round_trip::RoundTrip;
 use crate::time::Time;
 use crate::token_bucket::TokenBucket;
 
@@ -95,6 +96,8 @@ pub(crate) struct Peer {
     /// Requests without reply since its last sign of life, as far as the caller reports them.
     pub(crate) unanswered: u32,
     pub(crate) datagrams: DatagramPath,
+    /// Round-trip times of datagrams to it.
+    pub(crate) round_trip: RoundTrip,
     /// Failures to reach it since it was last reached.
     pub(crate) failures: u32,
     /// Number of refusals by its host since any other failure.
@@ -210,6 +213,7 @@ impl PeerTable {
                     last_heard: [None; 3],
                     unanswered: 0,
                     datagrams: DatagramPath::default(),
+                    round_trip: RoundTrip::default(),
                     failures: 0,
                     refusals: 0,
                     failure: None,

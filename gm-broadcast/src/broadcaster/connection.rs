@@ -119,6 +119,7 @@ impl<D> Broadcaster<D> {
                 link: Some(id),
                 bytes,
                 source: None,
+                present: false,
             };
             self.receive(now, inbound, payload, handler);
         }

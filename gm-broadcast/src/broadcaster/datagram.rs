@@ -83,6 +83,7 @@ impl<D> Broadcaster<D> {
             datagram: Some(&opened),
             link: None,
             source: Some(from.ip()),
+            present: false,
         };
         self.receive(now, inbound, payload, handler);
     }

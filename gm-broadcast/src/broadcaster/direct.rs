@@ -9,6 +9,7 @@ use crate::connections::{OutboundBroadcast, OutboxEntry};
 use crate::counter::Counter;
 use crate::event::Transport;
 use crate::handler::{Handler, Path, Received};
+use crate::latency_class::LatencyClass;
 use crate::machine::{ConnectionId, Output};
 use crate::time::Time;
 
@@ -29,10 +30,20 @@ impl<D> Broadcaster<D> {
         match body {
             Body::HeaderOnly => {}
             Body::PeerExchange(peers) => self.on_peers(now, (sender, present), inbound.link, peers),
+            Body::Ack(Ack { broadcast, status: AckStatus::Accepted }) => {
+                self.on_hop_ack(now, sender, broadcast)
+            }
             Body::Ack(_) if !present => self.counters.count(Counter::AcksFromAbsentPeers),
             Body::Ack(Ack { broadcast: about, status: answer }) => match answer {
-                AckStatus::Received => self.reception.confirm(sender, now, self.config.timings.confirmation),
-                AckStatus::ContentWanted => self.on_content_request(now, sender, about),
+                AckStatus::Accepted => {}
+                AckStatus::Received => {
+                    self.on_hop_ack(now, sender, about);
+                    self.reception.confirm(sender, now, self.config.timings.confirmation);
+                }
+                AckStatus::ContentWanted => {
+                    self.on_hop_ack(now, sender, about);
+                    self.on_content_request(now, sender, about);
+                }
                 AckStatus::Summary(sum) => self.on_ack_summary(now, sender, about, sum),
             },
             Body::Nack(gaps) => {
@@ -119,6 +130,7 @@ impl<D> Broadcaster<D> {
             link: None,
             bytes: payload.len(),
             source: None,
+            present: true,
         };
         self.on_broadcast(now, node, &inbound, broadcast, inner.body, handler);
     }
@@ -136,18 +148,8 @@ impl<D> Broadcaster<D> {
         };
         self.reception.missed(sender);
         self.counters.count(Counter::ContentRequests);
-        let outbound = OutboundBroadcast {
-            id,
-            content,
-            targets: Vec::new(),
-            announcement: false,
-            ack_request: None,
-            ack_key: None,
-            topic: None,
-            catch_up: None,
-            tries: 0,
-        };
-        self.enqueue_to(now, sender, OutboxEntry::Broadcast(outbound));
+        let outbound = OutboundBroadcast::new(id, content);
+        self.start_handover(now, outbound, LatencyClass::Lan, vec![sender]);
         self.on_incomplete_multicast(now, sender, id);
     }
 

@@ -2,7 +2,6 @@
 //! serves which subtree.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use gm_clock::NetId;
 use gm_codec::BroadcastId;
@@ -92,15 +91,11 @@ impl<D> Broadcaster<D> {
         }
         for subtree in subtrees {
             let outbound = OutboundBroadcast {
-                id,
-                content: content.clone(),
-                targets: Vec::new(),
-                announcement: false,
                 ack_request: options.ack_request,
                 ack_key: options.ack_key,
                 topic: options.topic,
                 catch_up: options.catch_up.clone(),
-                tries: 0,
+                ..OutboundBroadcast::new(id, content.clone())
             };
             self.start_handover(now, outbound, subtree.class, subtree.nodes);
         }
@@ -176,18 +171,10 @@ impl<D> Broadcaster<D> {
             // With acks, all targets are sent to anyway; this would be a second subtree for them.
             return;
         }
-        // It may be the second subtree that they receive, so it is marked as reassigned.
-        let request =
-            RelayAckRequest { deadline: now + ANNOUNCEMENT_ACK_TIMEOUT, durable: false, reissued: true };
-        self.distribute(
-            now,
-            id,
-            &content,
-            near,
-            &ForwardOptions { ack_request: Some(request), ..ForwardOptions::default() },
-        );
+        // Not by a tree: a node that has forwarded this broadcast would not do it again.
+        for node in near {
+            let outbound = OutboundBroadcast::new(id, content.clone());
+            self.start_handover(now, outbound, LatencyClass::Island, vec![node]);
+        }
     }
 }
-
-/// Deadline of relays of such an announcement: their summaries are not used.
-const ANNOUNCEMENT_ACK_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,6 +1,7 @@
 //! Handover of subtrees: the first node of a subtree that can be reached becomes its relay.
 //!
-//! If a dial is refused, the next candidate is tried at once. If it is unanswered after a few
+//! What fits goes by datagram (see `datagram_hop`). Otherwise, and for a node that acknowledges no
+//! datagram, by a connection. If a dial is refused, the next candidate is tried at once. If it is unanswered after a few
 //! latencies, the next one is dialed beside it (a hedged request), up to a limit. The candidate
 //! that answers first takes the subtree; unanswered ones are still among its targets.
 
@@ -8,8 +9,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use gm_clock::NetId;
+use gm_codec::BroadcastId;
 
 use super::Broadcaster;
+use super::datagram_hop::{DatagramHop, HopTimeout};
 use super::timeouts::BroadcasterTimer;
 use crate::ack_aggregation::{RelayAcks, RelayState};
 use crate::connections::{OutboundBroadcast, OutboxEntry, RelayAckRequest};
@@ -23,12 +26,14 @@ use crate::time::Time;
 /// A subtree that no relay has taken yet.
 #[derive(Debug)]
 pub(super) struct SubtreeHandover {
-    outbound: OutboundBroadcast,
+    pub(super) outbound: OutboundBroadcast,
     class: LatencyClass,
     /// Candidates that were not tried yet, in this order.
-    untried: VecDeque<NetId>,
+    pub(super) untried: VecDeque<NetId>,
     /// Candidates with a dial under way.
     dialling: Vec<NetId>,
+    /// The candidate to which it was sent by datagram.
+    pub(super) hop: Option<DatagramHop>,
 }
 
 /// Greatest number of repeated handovers to the same relay, if its connection ended before the
@@ -62,7 +67,8 @@ impl<D> Broadcaster<D> {
         }
         let id = self.next_handover;
         self.next_handover += 1;
-        let handover = SubtreeHandover { outbound, class, untried: nodes.into(), dialling: Vec::new() };
+        let handover =
+            SubtreeHandover { outbound, class, untried: nodes.into(), dialling: Vec::new(), hop: None };
         self.handovers.insert(id, handover);
         self.advance_handover(now, id);
     }
@@ -77,6 +83,12 @@ impl<D> Broadcaster<D> {
                 }
                 return;
             };
+            if !handover.dialling.is_empty() && self.splits_off_hop(now, id, node) {
+                return;
+            }
+            if self.start_hop(now, id, node) {
+                return;
+            }
             let link = self.connection_to(now, node, false);
             let is_open = link.and_then(|link| self.connections.table.get(&link)).map(|link| link.is_open());
             let Some(handover) = self.handovers.get_mut(&id) else { return };
@@ -97,8 +109,118 @@ impl<D> Broadcaster<D> {
         }
     }
 
-    /// The hedge delay is over: tries the next candidate.
+    /// Hands the nodes that were not tried yet to the next candidate by datagram, while dials to
+    /// others are under way, which then only get the broadcast itself. False if the candidate must
+    /// be dialed, too.
+    fn splits_off_hop(&mut self, now: Time, id: u64, next: NetId) -> bool {
+        if !self.takes_hops(now, next, id) {
+            return false;
+        }
+        let Some(handover) = self.handovers.get_mut(&id) else { return false };
+        let (outbound, class) = (handover.outbound.clone(), handover.class);
+        let nodes = std::iter::once(next).chain(std::mem::take(&mut handover.untried)).collect();
+        self.start_handover(now, outbound, class, nodes);
+        true
+    }
+
+    /// Sends a subtree by datagram; false if it must go by a connection. A subtree whose targets do
+    /// not fit is divided.
+    fn start_hop(&mut self, now: Time, id: u64, relay: NetId) -> bool {
+        if !self.takes_hops(now, relay, id) {
+            return false;
+        }
+        let Some(mut handover) = self.handovers.remove(&id) else { return false };
+        let mut divided = Vec::new();
+        let sent = loop {
+            if self.send_hop(now, relay, &handover) {
+                break true;
+            }
+            if handover.untried.is_empty() {
+                break false;
+            }
+            divided.push(handover.untried.split_off(handover.untried.len() / 2));
+        };
+        let (outbound, class) = (handover.outbound.clone(), handover.class);
+        if sent {
+            let hop = DatagramHop { relay, tries: 1, sent_at: now };
+            handover.hop = Some(hop);
+            self.hops_without_ack.insert((relay, id));
+            self.timers.set(BroadcasterTimer::Handover(id), now + self.hop_timeout(hop, class));
+        }
+        self.handovers.insert(id, handover);
+        for nodes in divided {
+            self.start_handover(now, outbound.clone(), class, nodes.into());
+        }
+        sent
+    }
+
+    /// A relay did not acknowledge a datagram in time.
+    fn on_hop_timeout(&mut self, now: Time, id: u64, hop: DatagramHop) {
+        let Some(mut handover) = self.handovers.remove(&id) else { return };
+        let (outbound, class) = (handover.outbound.clone(), handover.class);
+        let then = hop.on_timeout();
+        let replaced = match then {
+            HopTimeout::Replace => std::mem::take(&mut handover.untried),
+            _ => VecDeque::new(),
+        };
+        let is_dialling = !handover.dialling.is_empty();
+        if then == HopTimeout::GiveUp {
+            handover.hop = None;
+            self.hops_without_ack.remove(&(hop.relay, id));
+        } else {
+            self.send_hop(now, hop.relay, &handover);
+            let again = DatagramHop { tries: hop.tries + 1, ..hop };
+            handover.hop = Some(again);
+            self.counters.count(Counter::HopsRetransmitted);
+            self.timers.set(BroadcasterTimer::Handover(id), now + self.hop_timeout(again, class));
+        }
+        self.handovers.insert(id, handover);
+        if !replaced.is_empty() {
+            self.counters.count(Counter::HopsReplaced);
+            self.start_handover(now, outbound, class, replaced.into());
+        }
+        match then {
+            HopTimeout::Connect => self.connect_beside_hop(now, id, hop.relay),
+            HopTimeout::GiveUp if !is_dialling => {
+                self.count_missing(id, hop.relay);
+                self.advance_handover(now, id);
+            }
+            HopTimeout::GiveUp | HopTimeout::Again | HopTimeout::Replace => {}
+        }
+    }
+
+    /// No datagram was acknowledged so far: a connection may work where datagrams do not.
+    fn connect_beside_hop(&mut self, now: Time, id: u64, relay: NetId) {
+        let link = self.connection_to(now, relay, false);
+        let is_open = link.and_then(|link| self.connections.table.get(&link)).map(|link| link.is_open());
+        match (link, is_open) {
+            (Some(link), Some(true)) => self.hand_over(now, id, relay, link),
+            (Some(_), Some(false)) => {
+                if let Some(handover) = self.handovers.get_mut(&id) {
+                    handover.dialling.push(relay);
+                    self.handovers_awaiting_dial.insert((relay, id));
+                }
+            }
+            _ => return,
+        }
+        self.on_hops_unacknowledged(now, relay);
+    }
+
+    /// A node acknowledged a broadcast that was sent to it by datagram.
+    pub(super) fn on_hop_ack(&mut self, now: Time, sender: NetId, broadcast: BroadcastId) {
+        for id in self.hops_of(sender, broadcast) {
+            if let Some(hop) = self.close_handover(now, id).and_then(|handover| handover.hop) {
+                self.note_hop_ack(now, hop);
+            }
+        }
+    }
+
+    /// A timer of a handover: a datagram was not acknowledged, or the hedge delay is over and the
+    /// next candidate is tried.
     pub(super) fn on_handover_timer(&mut self, now: Time, id: u64) {
+        if let Some(hop) = self.handovers.get(&id).and_then(|handover| handover.hop) {
+            return self.on_hop_timeout(now, id, hop);
+        }
         let max = self.config.limits.dials_per_subtree;
         if self.handovers.get(&id).is_some_and(|handover| handover.dialling.len() < max) {
             self.counters.count(Counter::DialsHedged);
@@ -118,8 +240,11 @@ impl<D> Broadcaster<D> {
     pub(super) fn on_unreached(&mut self, now: Time, node: NetId) {
         for id in self.handovers_waiting_for(node) {
             self.handovers_awaiting_dial.remove(&(node, id));
-            if let Some(handover) = self.handovers.get_mut(&id) {
-                handover.dialling.retain(|dialled| *dialled != node);
+            let Some(handover) = self.handovers.get_mut(&id) else { continue };
+            handover.dialling.retain(|dialled| *dialled != node);
+            if handover.hop.is_some() {
+                // Datagrams may still arrive.
+                continue;
             }
             self.count_missing(id, node);
             self.advance_handover(now, id);
@@ -147,6 +272,9 @@ impl<D> Broadcaster<D> {
         for node in &handover.dialling {
             self.handovers_awaiting_dial.remove(&(*node, id));
         }
+        if let Some(hop) = handover.hop {
+            self.hops_without_ack.remove(&(hop.relay, id));
+        }
         let key = handover.outbound.ack_key;
         if let Some(aggregation) = key.and_then(|key| self.ack_aggregations.get_mut(&key)) {
             aggregation.open_subtrees = aggregation.open_subtrees.saturating_sub(1);
@@ -163,7 +291,7 @@ impl<D> Broadcaster<D> {
     /// Hands a subtree to a relay.
     fn hand_over(&mut self, now: Time, id: u64, relay: NetId, link: ConnectionId) {
         self.handovers_awaiting_dial.remove(&(relay, id));
-        let Some(SubtreeHandover { mut outbound, class, untried: rest, dialling }) =
+        let Some(SubtreeHandover { mut outbound, class, untried: rest, dialling, .. }) =
             self.close_handover(now, id)
         else {
             return;

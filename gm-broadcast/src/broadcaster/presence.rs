@@ -19,10 +19,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::{Body, Extension, Header, PeerExchange, Routing};
+use gm_codec::{Body, Extension, Header, Routing};
 
 use super::Broadcaster;
 use super::beacons::repeated_numbers;
+use super::reachability::peer_question;
 use super::receive::Inbound;
 use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
@@ -68,6 +69,8 @@ const MIN_VOUCHING: usize = 4;
 pub(super) struct PresenceChallenge {
     challenge: [u8; CHALLENGE_BYTES],
     tries: u8,
+    /// Time of the last try.
+    sent_at: Time,
     /// It waits for reports of reception.
     deferred: bool,
     /// Reports of this node's reception have included the node.
@@ -111,6 +114,10 @@ impl<D> Broadcaster<D> {
             section(header, Extension::PRESENCE_RESPONSE) == Some(asked.challenge)
         };
         let answered = self.presence_challenges.get(&node).is_some_and(answers);
+        let once = self.presence_challenges.get(&node).filter(|asked| answered && asked.tries == 1);
+        if let (Some(asked), Some(peer)) = (once, self.peers.get_mut(node)) {
+            peer.round_trip.on_sample(now.since(asked.sent_at));
+        }
         if by_connection || answered {
             self.on_presence_proof(now, node, proof);
             if answered {
@@ -123,7 +130,13 @@ impl<D> Broadcaster<D> {
             self.on_presence_proof(now, node, proof);
             return true;
         }
-        self.challenge_presence(now, inbound, proof, header);
+        // A known node that asks for nothing but an acknowledgement needs no proof yet.
+        let is_known = self.peers.get(node).is_some_and(|peer| peer.contacted);
+        let asks =
+            inbound.path != Path::Datagram || !header.broadcast().is_some_and(|it| it.targets.is_empty());
+        if asks || !is_known {
+            self.challenge_presence(now, inbound, proof, header);
+        }
         false
     }
 
@@ -150,6 +163,7 @@ impl<D> Broadcaster<D> {
         let known = self.config.directory.get(node);
         self.peers.entry(node, known).0.proof = Some(proof);
         self.timers.cancel(&BroadcasterTimer::Presence(node));
+        self.repeat_first_hops(now, node);
         let Some(asked) = self.presence_challenges.remove(&node) else { return };
         if let Some(last) = asked.last_multicast.filter(|last| last.proof.epoch == proof.epoch) {
             let multicast = Inbound {
@@ -160,6 +174,7 @@ impl<D> Broadcaster<D> {
                 link: None,
                 bytes: 0,
                 source: last.source,
+                present: true,
             };
             self.note_sender(now, &multicast, &last.header);
             if asked.reported {
@@ -222,6 +237,7 @@ impl<D> Broadcaster<D> {
         // A challenge to the sender, if it is due, is sent along with the response.
         if let Some(asked) = self.presence_challenges.get_mut(&node).filter(|asked| asked.tries == 0) {
             asked.tries = 1;
+            asked.sent_at = now;
             sections.push(Extension { kind: Extension::PRESENCE_CHALLENGE, bytes: asked.challenge.to_vec() });
             self.timers.set(BroadcasterTimer::Presence(node), now + RETRY_AFTER[0]);
         }
@@ -245,6 +261,7 @@ impl<D> Broadcaster<D> {
             let asked = PresenceChallenge {
                 challenge,
                 tries: 0,
+                sent_at: now,
                 deferred: false,
                 reported: false,
                 last_multicast: None,
@@ -279,6 +296,7 @@ impl<D> Broadcaster<D> {
             return self.counters.count(Counter::PresenceTimeouts);
         };
         asked.tries += 1;
+        asked.sent_at = now;
         let (tries, challenge) = (asked.tries, asked.challenge);
         self.timers.set(BroadcasterTimer::Presence(node), now + *again);
         self.counters.count(Counter::PresenceChallengesSent);
@@ -289,9 +307,7 @@ impl<D> Broadcaster<D> {
                 vec![Extension { kind: Extension::PRESENCE_CHALLENGE, bytes: challenge.to_vec() }],
             );
         } else {
-            let question =
-                PeerExchange { reply_requested: true, islands: Vec::new(), without_island: Vec::new() };
-            self.send_by_connection(now, node, Body::PeerExchange(question));
+            self.send_by_connection(now, node, peer_question());
         }
     }
 

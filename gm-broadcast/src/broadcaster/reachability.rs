@@ -147,12 +147,14 @@ impl<D> Broadcaster<D> {
 
     fn send_datagram_probe(&mut self, now: Time, node: NetId) {
         self.counters.count(Counter::DatagramProbesSent);
-        let question = Body::PeerExchange(PeerExchange {
-            reply_requested: true,
-            islands: Vec::new(),
-            without_island: Vec::new(),
-        });
-        self.send_datagram(now, node, &question);
+        self.send_datagram(now, node, &peer_question());
+    }
+
+    /// A node acknowledged nothing that was sent to it by datagram. If it answers by a connection,
+    /// datagrams are suspicious.
+    pub(super) fn on_hops_unacknowledged(&mut self, now: Time, node: NetId) {
+        self.on_unanswered(node, Transport::Udp);
+        self.send_by_connection(now, node, peer_question());
     }
 
     /// Whether datagrams to a node are lost, so that a connection must be used. If they are, they
@@ -226,4 +228,9 @@ impl<D> Broadcaster<D> {
             self.lose_reception(now, node);
         }
     }
+}
+
+/// A question that any live peer answers on the path by which it came.
+pub(super) fn peer_question() -> Body {
+    Body::PeerExchange(PeerExchange { reply_requested: true, ..PeerExchange::default() })
 }

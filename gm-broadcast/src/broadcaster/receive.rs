@@ -1,6 +1,7 @@
 //! Decoded payloads: evaluates the header of any payload, and delivers each broadcast once and
 //! accepts its subtree.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use super::timeouts::BroadcasterTimer;
 use crate::connections::RelayAckRequest;
 use crate::counter::Counter;
 use crate::dedup::DedupStatus;
-use crate::event::BroadcastEvent;
+use crate::event::{BroadcastEvent, Transport};
 use crate::handler::{Handler, Path, Received};
 use crate::heard::HeardFrame;
 use crate::loss_recovery::NackPolicy;
@@ -34,6 +35,26 @@ pub(super) struct Inbound<'a> {
     pub(super) bytes: usize,
     /// The source address of a datagram.
     pub(super) source: Option<std::net::IpAddr>,
+    /// Whether its sender is known to be present.
+    pub(super) present: bool,
+}
+
+impl Inbound<'_> {
+    /// Whether the sender may ask for something: a recorded datagram is no request.
+    const fn is_request(&self) -> bool {
+        match self.path {
+            Path::Multicast => false,
+            Path::Datagram => self.present && self.epoch.is_some(),
+            Path::Connection => true,
+        }
+    }
+
+    const fn transport(&self) -> Transport {
+        match self.path {
+            Path::Multicast | Path::Datagram => Transport::Udp,
+            Path::Connection => Transport::Tcp,
+        }
+    }
 }
 
 /// A broadcast that is about to be delivered.
@@ -41,6 +62,8 @@ struct InboundBroadcast {
     id: BroadcastId,
     sender: NetId,
     path: Path,
+    /// Whether the sender may ask this node to pass it on.
+    is_request: bool,
     bytes: usize,
     /// It is a retransmission, because this node missed the multicast.
     retransmitted: bool,
@@ -50,6 +73,8 @@ struct InboundBroadcast {
 #[derive(Clone, Debug)]
 pub(super) struct RelayTask {
     pub(super) from: NetId,
+    /// The transport by which it came, and by which it is acknowledged.
+    pub(super) by: Transport,
     pub(super) targets: Vec<NetId>,
     pub(super) ack_request: Option<RelayAckRequest>,
 }
@@ -69,7 +94,7 @@ impl<D> Broadcaster<D> {
     pub(super) fn receive(
         &mut self,
         now: Time,
-        inbound: Inbound<'_>,
+        mut inbound: Inbound<'_>,
         payload: Payload,
         handler: &mut dyn Handler<Delivery = D>,
     ) {
@@ -86,6 +111,7 @@ impl<D> Broadcaster<D> {
             return;
         }
         let present = self.is_present(now, &inbound, &header);
+        inbound.present = present;
         if present {
             self.note_sender(now, &inbound, &header);
             self.note_vouchers(now, &inbound, &header);
@@ -204,7 +230,13 @@ impl<D> Broadcaster<D> {
         let (delivered, forwarded) = match self.dedup.status(&id) {
             DedupStatus::New => (false, false),
             DedupStatus::Known { delivered, forwarded } => (delivered, forwarded),
-            DedupStatus::TooOld => return self.counters.count(Counter::BroadcastsTooOld),
+            DedupStatus::TooOld => {
+                self.counters.count(Counter::BroadcastsTooOld);
+                if inbound.path == Path::Datagram && inbound.is_request() {
+                    self.acknowledge_hop(now, sender, id, AckStatus::Accepted);
+                }
+                return;
+            }
         };
         let is_announcement = body == Body::HeaderOnly;
         let retransmitted = inbound.path == Path::Multicast && inbound.datagram.is_none();
@@ -212,12 +244,19 @@ impl<D> Broadcaster<D> {
             if delivered {
                 self.counters.count(Counter::BroadcastDuplicates);
             } else {
-                let delivery =
-                    InboundBroadcast { id, sender, path: inbound.path, bytes: inbound.bytes, retransmitted };
+                let (path, is_request, bytes) = (inbound.path, inbound.is_request(), inbound.bytes);
+                let delivery = InboundBroadcast { id, sender, path, is_request, bytes, retransmitted };
                 self.deliver(now, delivery, body, handler);
             }
         }
-        if inbound.path != Path::Connection {
+        if !inbound.is_request() {
+            if inbound.path == Path::Datagram && inbound.epoch.is_some() {
+                // An acknowledgement alone is no risk.
+                if targets.is_empty() && !is_announcement {
+                    return self.acknowledge_hop(now, sender, id, AckStatus::Accepted);
+                }
+                self.counters.count(Counter::HopsFromAbsentPeers);
+            }
             return;
         }
         let request = ack_request.map(|ack_request| RelayAckRequest {
@@ -225,23 +264,33 @@ impl<D> Broadcaster<D> {
             durable: ack_request.durable,
             reissued: ack_request.reassigned,
         });
-        let task = RelayTask { from: sender, targets, ack_request: request };
+        let by = inbound.transport();
+        let task = RelayTask { from: sender, by, targets, ack_request: request };
         if is_announcement && !delivered {
-            self.await_content(now, id, task);
-        } else {
-            self.accept_relay_task(now, id, task, forwarded);
-            if is_announcement && request.is_none() && self.reception.is_near(sender) {
-                // The sender needs to know whether the multicast was received, not whether the
-                // content arrived another way.
-                let retransmitted =
-                    self.retransmit_cache.broadcast(&id).is_some_and(|content| content.retransmitted);
-                self.send_ack(
-                    now,
-                    sender,
-                    id,
-                    if retransmitted { AckStatus::ContentWanted } else { AckStatus::Received },
-                );
+            return self.await_content(now, id, task);
+        }
+        self.accept_relay_task(now, id, task, forwarded);
+        let status = if is_announcement && request.is_none() && self.reception.is_near(sender) {
+            // The sender needs to know whether the multicast was received, not whether the content
+            // arrived another way.
+            let content = self.retransmit_cache.broadcast(&id);
+            match content.is_some_and(|content| content.retransmitted) {
+                true => AckStatus::ContentWanted,
+                false => AckStatus::Received,
             }
+        } else if by == Transport::Udp {
+            AckStatus::Accepted
+        } else {
+            return;
+        };
+        self.reply(now, (sender, by), id, status);
+    }
+
+    /// Replies to the sender of a subtree by the transport by which it came.
+    fn reply(&mut self, now: Time, (to, by): (NetId, Transport), id: BroadcastId, status: AckStatus) {
+        match by {
+            Transport::Udp => self.acknowledge_hop(now, to, id, status),
+            Transport::Tcp => self.send_ack(now, to, id, status),
         }
     }
 
@@ -254,7 +303,7 @@ impl<D> Broadcaster<D> {
         body: Body,
         handler: &mut dyn Handler<Delivery = D>,
     ) {
-        let InboundBroadcast { id, sender, path, bytes, retransmitted } = delivery;
+        let InboundBroadcast { id, sender, path, is_request, bytes, retransmitted } = delivery;
         let near = self.reception.is_near(sender);
         let received = Received { from: sender, broadcast: Some(id), path, body: &body };
         let outcome = handler.handle(now, received);
@@ -265,19 +314,30 @@ impl<D> Broadcaster<D> {
         }
         let multicast = match path {
             Path::Multicast => true,
-            Path::Datagram => false,
-            // A neighbor that sends it by a connection sends it to others of this island too.
-            Path::Connection => !near && !self.heard.contains(sender) && self.multicast(now, id, &body),
+            // A neighbor that sends it to this node sends it to others of this island too.
+            Path::Datagram | Path::Connection => {
+                !near && is_request && !self.heard.contains(sender) && self.multicast(now, id, &body)
+            }
         };
-        let by_us = multicast && path == Path::Connection;
+        let by_us = multicast && path != Path::Multicast;
         let content =
             Content { payload_bytes: bytes, body, multicast, multicast_by_us: by_us, retransmitted };
         self.retransmit_cache.insert_broadcast(id, Arc::new(content), outcome.acks, outcome.stored);
         self.timers.cancel(&BroadcasterTimer::AwaitedContent(id));
         if let Some(pending) = self.awaited_content.remove(&id) {
-            for task in pending.relay_tasks {
-                if retransmitted && task.ack_request.is_none() {
-                    self.send_ack(now, task.from, id, AckStatus::ContentWanted);
+            let mut handed: BTreeSet<NetId> = BTreeSet::new();
+            for mut task in pending.relay_tasks {
+                let status = match (path, retransmitted) {
+                    (_, true) => AckStatus::ContentWanted,
+                    (Path::Multicast, false) => AckStatus::Received,
+                    (Path::Datagram | Path::Connection, false) => AckStatus::Accepted,
+                };
+                if task.ack_request.is_none() && (retransmitted || task.by == Transport::Udp) {
+                    self.reply(now, (task.from, task.by), id, status);
+                }
+                if task.ack_request.is_none() {
+                    // A subtree that was sent to a second relay may come from both.
+                    task.targets.retain(|node| handed.insert(*node));
                 }
                 self.accept_relay_task(now, id, task, false);
             }
@@ -338,7 +398,13 @@ impl<D> Broadcaster<D> {
         let near = self.reception.is_near(task.from);
         let room = self.awaited_content.len() < self.config.limits.cached_broadcasts;
         if let Some(pending) = self.awaited_content.get_mut(&id) {
-            if pending.relay_tasks.len() < MAX_RELAY_TASKS {
+            let again = pending.relay_tasks.iter().any(|one| (one.from, one.by) == (task.from, task.by));
+            if again && task.by == Transport::Udp {
+                // It was sent again, so the request for the content was lost.
+                if pending.tries > 0 {
+                    self.reply(now, (task.from, task.by), id, AckStatus::ContentWanted);
+                }
+            } else if pending.relay_tasks.len() < MAX_RELAY_TASKS {
                 pending.relay_tasks.push(task);
             }
         } else if room {
@@ -360,12 +426,12 @@ impl<D> Broadcaster<D> {
             return self.doubt(Counter::AnnouncementsUnanswered);
         }
         let place = pending.relay_tasks.len().min(pending.tries as usize) - 1;
-        let sender = pending.relay_tasks.get(place).map(|task| task.from);
+        let sender = pending.relay_tasks.get(place).map(|task| (task.from, task.by));
         let wait = self.config.timings.ack_interval.saturating_mul(1 << pending.tries);
         self.timers.set(BroadcasterTimer::AwaitedContent(id), now + wait);
-        if let Some(sender) = sender {
+        if let Some((sender, by)) = sender {
             self.reception.unconfirm(sender);
-            self.send_ack(now, sender, id, AckStatus::ContentWanted);
+            self.reply(now, (sender, by), id, AckStatus::ContentWanted);
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum BroadcasterTimer {
     AwaitedContent(BroadcastId),
     /// A presence challenge should be sent, or timed out.
     Presence(NetId),
+    /// Acknowledgements of subtrees that came by datagram are due.
+    HopAcks,
     /// The island has been silent.
     MulticastKeepalive,
     /// The next candidate of a subtree should be tried.
@@ -60,6 +62,7 @@ impl<D> Broadcaster<D> {
                 BroadcasterTimer::Connection(id) => self.on_connection_timer(now, id),
                 BroadcasterTimer::AwaitedContent(id) => self.on_awaited_content_timer(now, id),
                 BroadcasterTimer::Presence(node) => self.on_presence_timer(now, node),
+                BroadcasterTimer::HopAcks => self.on_hop_acks_timer(now),
                 BroadcasterTimer::MulticastKeepalive => self.on_keepalive_timer(now),
                 BroadcasterTimer::Handover(id) => self.on_handover_timer(now, id),
                 BroadcasterTimer::LateAnnouncements => self.on_late_announcements_timer(now),

@@ -107,7 +107,7 @@ fn an_invalid_payload_is_rejected() {
 /// Bytes of a connection arrive in chunks of any size: here of one byte each.
 #[test]
 fn connection_chunks_may_have_any_size() {
-    let mut net = Net::of(3, None, |_| {});
+    let mut net = Net::of(3, None, |config| config.datagram_hops = false);
     for (from, to) in [(0, 1), (1, 0), (0, 2), (2, 0)] {
         net.begin((from, to), Effect::Pieces(1));
     }

@@ -37,7 +37,7 @@ fn broadcasts_before_and_after_new_entropy_differ() {
 /// A broadcast that waits for a connection during a change of entropy keeps its epoch.
 #[test]
 fn a_waiting_broadcast_keeps_its_epoch() {
-    let mut net = Net::of(2, None, |_| {});
+    let mut net = Net::of(2, None, |config| config.datagram_hops = false);
     let id = net.broadcast(0, broadcast_of("begun before"));
     net.feed(0, Input::Entropy([99; 32]));
     net.run(ms(100));

@@ -59,6 +59,7 @@ fn connections_are_bounded() {
 fn a_connection_while_all_are_busy_keeps_the_limit() {
     let mut net = Net::of(4, None, |config| {
         config.limits.connections = 2;
+        config.datagram_hops = false;
         config.limits.in_flight = 1;
         config.tree_shape = TreeShape::Star;
     });

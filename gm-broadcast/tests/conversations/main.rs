@@ -7,6 +7,7 @@ mod acks;
 mod chaos;
 mod content;
 mod epochs;
+mod hops;
 mod limits;
 mod loss;
 mod memory;

@@ -12,6 +12,7 @@ use crate::station::{broadcast_of, ms, node, text};
 /// driver.
 fn slow(change: impl Fn(&mut BroadcasterConfig)) -> Net {
     let mut net = Net::of(2, None, |config| {
+        config.datagram_hops = false;
         config.limits.in_flight = 1;
         config.timings.exchange = ms(10_000_000);
         change(config);

@@ -103,7 +103,7 @@ fn what_may_be_lost_is_doubted() {
     let doubts = |net: &Net| {
         net.stations[0].events.iter().filter(|event| **event == BroadcastEvent::DeliveryDoubtful).count()
     };
-    let mut net = Net::of(4, None, |_| {});
+    let mut net = Net::of(4, None, |config| config.datagram_hops = false);
     net.broadcast(0, broadcast_of("first"));
     net.run(ms(1_000));
     assert_eq!(doubts(&net), 0, "all have it");

@@ -82,7 +82,7 @@ fn inputs_of_unknown_connections_do_nothing() {
 
 #[test]
 fn an_echoed_handshake_ends_the_connection() {
-    let mut net = Net::of(2, None, |_| {});
+    let mut net = Net::of(2, None, |config| config.datagram_hops = false);
     net.broadcast(0, broadcast_of("to a mirror"));
     net.pause(1);
     let link = ConnectionId::dialled(1);

@@ -38,6 +38,9 @@ pub enum AckStatus {
     ContentWanted,
     /// The progress within the sender's subtree.
     Summary(AckSummary),
+    /// The sender accepted a broadcast that came by a datagram, with its targets if it had any: the
+    /// receiver of this ack need not send it again.
+    Accepted,
 }
 
 /// The progress of a broadcast within a subtree. Counts are totals, not changes since the previous
@@ -67,6 +70,7 @@ mod code {
     pub(super) const RECEIVED: u64 = 0;
     pub(super) const CONTENT_WANTED: u64 = 1;
     pub(super) const SUMMARY: u64 = 2;
+    pub(super) const ACCEPTED: u64 = 3;
 }
 
 mod flag {
@@ -96,6 +100,7 @@ impl Ack {
         match &self.status {
             AckStatus::Received => varint::write(code::RECEIVED, out),
             AckStatus::ContentWanted => varint::write(code::CONTENT_WANTED, out),
+            AckStatus::Accepted => varint::write(code::ACCEPTED, out),
             AckStatus::Summary(summary) => {
                 varint::write(code::SUMMARY, out);
                 varint::write(u64::from(summary.reassigned) << 1 | u64::from(summary.is_final), out);
@@ -118,10 +123,12 @@ impl Ack {
             code::RECEIVED => "received".to_owned(),
             code::CONTENT_WANTED => "content wanted".to_owned(),
             code::SUMMARY => "summary".to_owned(),
+            code::ACCEPTED => "accepted".to_owned(),
             code => code.to_string(),
         })? {
             code::RECEIVED => AckStatus::Received,
             code::CONTENT_WANTED => AckStatus::ContentWanted,
+            code::ACCEPTED => AckStatus::Accepted,
             code::SUMMARY => {
                 let flags = reader.flags("flags", &flag::KNOWN)?;
                 let delivered = reader.varint("delivered")?;

@@ -18,7 +18,7 @@ pub(crate) const NOTE: &str = "`bytes` are whole payloads in hex. Numbers that m
     section is [kind, bytes]. Body, by tag: 1 {group, parts}, an item being [op, start, end, port, priority, time], \
     `least` and `greatest` of an eviction [incarnation, gone, clock]; \
     2 {application, bytes}; 3 {notice: {}}; 4 {peers: {wanted, islands: [[label, nodes]], others}}; \
-    5 {receipt: {origin, epoch, sequence, answer}}, answer being `have`, `send me` or {final, again, delivered, refused, \
+    5 {receipt: {origin, epoch, sequence, answer}}, answer being `have`, `send me`, `accepted` or {final, again, delivered, refused, \
     missing, names}; 6 {gaps: [{node, epoch, runs: [[first, last]]}]}, both ends missed; 7 {repeat: {node, epoch, number, \
     payload}}; 8 {root: {answer, root}}; 9 {fingerprints: {answer, after, until, groups: [[name, {held: fingerprint} or \
     {known: member}]]}}; 10 {buckets: {group, level, parents: [[index, sixteen fingerprints of children, null of an empty \
@@ -118,6 +118,7 @@ fn ack(ack: &Ack) -> Value {
     let answer = match &ack.status {
         AckStatus::Received => json!("have"),
         AckStatus::ContentWanted => json!("send me"),
+        AckStatus::Accepted => json!("accepted"),
         AckStatus::Summary(summary) => json!({
             "final": summary.is_final, "again": summary.reassigned, "delivered": summary.delivered.to_string(),
             "refused": summary.refused.to_string(), "missing": summary.missing.to_string(), "names": texts(&summary.missing_sample),

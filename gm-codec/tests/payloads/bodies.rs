@@ -53,8 +53,12 @@ prop_compose! {
 }
 
 fn ack() -> impl Strategy<Value = Body> {
-    let answer =
-        prop_oneof![1 => Just(AckStatus::Received), 1 => Just(AckStatus::ContentWanted), 3 => ack_summary()];
+    let answer = prop_oneof![
+        1 => Just(AckStatus::Received),
+        1 => Just(AckStatus::ContentWanted),
+        1 => Just(AckStatus::Accepted),
+        3 => ack_summary(),
+    ];
     (node(), any::<[u8; 8]>(), number(), answer).prop_map(|(origin, epoch, sequence, answer)| {
         Body::Ack(Ack { broadcast: BroadcastId { origin, epoch, sequence }, status: answer })
     })

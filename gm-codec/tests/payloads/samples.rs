@@ -190,6 +190,7 @@ fn of_multicast() -> Vec<(&'static str, Payload)> {
         ),
         ("receipt: have", ack(AckStatus::Received)),
         ("receipt: send me", ack(AckStatus::ContentWanted)),
+        ("receipt: accepted", ack(AckStatus::Accepted)),
         ("receipt: a sum of nothing", ack(AckStatus::Summary(AckSummary::default()))),
         ("receipt: a sum with all names that are missing", ack(AckStatus::Summary(few))),
         ("receipt: a last sum with everything", ack(AckStatus::Summary(sum))),

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use gm_broadcast::{ConnectionId, Input, Via};
+use gm_clock::NetId;
 use gm_codec::{Ack, AckStatus, Body, BroadcastId, Routing};
 
+use super::history::BroadcastHistory;
 use super::node::{SimBroadcaster, codec};
 use super::tap::{FrameTap, TappedFrame};
 use crate::node::NodeIndex;
@@ -35,7 +37,7 @@ pub enum FrameContent {
         /// Whether it is an announcement, without the content.
         is_announcement: bool,
         /// Targets that the receiver forwards to.
-        targets: Vec<gm_clock::NetId>,
+        targets: Vec<NetId>,
         /// Whether acks are requested.
         wants_acks: bool,
         /// Whether the subtree was assigned to another relay before.
@@ -77,6 +79,7 @@ impl FrameCapture {
         &mut self,
         context: ObservationContext,
         seen: &Observation<'_, SimBroadcaster>,
+        history: &BroadcastHistory,
     ) -> Vec<CaptureEvent> {
         self.tap.observe(context.node, seen);
         match seen {
@@ -84,15 +87,23 @@ impl FrameCapture {
                 let frame = self.sent(context.node, *to, *link, bytes);
                 frame.into_iter().map(|frame| CaptureEvent::Sent(*to, frame)).collect()
             }
-            // A unicast datagram never concerns a broadcast.
             Observation::Sent { flow: TrafficKind::Multicast, bytes, .. } => {
-                let frame = self.multicast(context.node, bytes);
+                let frame = self.datagram(context.node, None, bytes);
                 frame.into_iter().map(|frame| CaptureEvent::Sent(None, frame)).collect()
             }
+            Observation::Sent { flow: TrafficKind::Datagram, to: Some(to), bytes, .. } => {
+                let frame =
+                    history.id(*to).and_then(|id| self.datagram(context.node, Some((*to, id)), bytes));
+                frame.into_iter().map(|frame| CaptureEvent::Sent(Some(*to), frame)).collect()
+            }
             Observation::Input(Input::ConnectionBytes { link, .. }) => self.received(context.node, *link),
-            Observation::Input(Input::Datagram { via: Via::Multicast, bytes, .. }) => {
-                // The frame names its sender, but no checker needs it.
-                let frame = self.multicast(NodeIndex::OUTSIDER, bytes);
+            Observation::Input(Input::Datagram { via, bytes, from }) => {
+                let to = match via {
+                    Via::Multicast => None,
+                    Via::Unicast => history.id(context.node).map(|id| (context.node, id)),
+                };
+                let sender = history.node_at(*from).unwrap_or(NodeIndex::OUTSIDER);
+                let frame = self.datagram(sender, to, bytes);
                 frame.into_iter().map(CaptureEvent::Received).collect()
             }
             _ => Vec::new(),
@@ -116,8 +127,13 @@ impl FrameCapture {
         Some(frame)
     }
 
-    fn multicast(&mut self, from: NodeIndex, bytes: &[u8]) -> Option<Rc<CapturedFrame>> {
-        Some(Rc::new(captured(self.tap.datagram(from, None, bytes)?)?))
+    fn datagram(
+        &mut self,
+        from: NodeIndex,
+        to: Option<(NodeIndex, NetId)>,
+        bytes: &[u8],
+    ) -> Option<Rc<CapturedFrame>> {
+        Some(Rc::new(captured(self.tap.datagram(from, to, bytes)?)?))
     }
 
     fn received(&mut self, node: NodeIndex, link: ConnectionId) -> Vec<CaptureEvent> {

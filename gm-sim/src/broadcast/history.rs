@@ -122,6 +122,13 @@ impl BroadcastHistory {
         self.plan.locations.get(node.index()).map(|location| location.id)
     }
 
+    /// The node with this address.
+    #[must_use]
+    pub fn node_at(&self, from: std::net::SocketAddr) -> Option<NodeIndex> {
+        let mut nodes = self.plan.nodes().zip(&self.plan.locations);
+        nodes.find(|(_, location)| location.id.socket_addr() == from).map(|(node, _)| node)
+    }
+
     /// Status of a node's process.
     #[must_use]
     pub fn status(&self, node: NodeIndex) -> ProcessStatus {

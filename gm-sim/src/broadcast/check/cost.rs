@@ -47,7 +47,7 @@ impl ReceiveCounts {
     pub fn add(&mut self, frame: &CapturedFrame, depth: u32, rounds: u32) -> Option<String> {
         let FrameContent::Broadcast { is_announcement, .. } = &frame.content else { return None };
         self.copies += u32::from(!is_announcement);
-        if frame.flow == TrafficKind::Stream {
+        if frame.flow != TrafficKind::Multicast {
             self.subtrees += 1;
             self.depth = depth + 1;
         }
@@ -86,7 +86,7 @@ impl Checker<SimBroadcaster> for CostChecker {
     ) -> Result<(), Violation> {
         let history = self.history.borrow();
         let from = history.plan().claims.calm_from;
-        for event in self.capture.capture(context, seen) {
+        for event in self.capture.capture(context, seen, &history) {
             match event {
                 CaptureEvent::Sent(_, frame) => {
                     if frame.flow == TrafficKind::Multicast

@@ -1,5 +1,5 @@
-//! Checks forwarding: a node forwards only subtrees that arrived by a connection, to each target
-//! once, and multicasts a broadcast once.
+//! Checks forwarding: a node forwards only subtrees that were sent to it alone, to each target once
+//! unless a datagram was not acknowledged, and multicasts a broadcast once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,18 +31,28 @@ pub struct ForwardingState {
     /// Subtrees received: time, targets, whether it was reassigned.
     subtrees: Vec<(Time, Vec<NetId>, bool)>,
     nacked_by: BTreeSet<NetId>,
+    /// Neighbors to which it announced its multicast.
+    announced_to: BTreeSet<NetId>,
     multicasts: u32,
     /// Nodes to which it was sent, with the number of times.
     sent_to: BTreeMap<NetId, u32>,
+    /// Number of datagrams to each node.
+    datagrams_to: BTreeMap<NetId, u32>,
+    /// The node to which each target was handed last.
+    relay_of: BTreeMap<NetId, NetId>,
     /// Time of the first send.
     first_sent: Option<Time>,
 }
+
+/// Datagrams with a subtree that a node may send to one other node: seven tries, and once more
+/// those of a content that was announced before.
+const MAX_TRIES: u32 = 14;
 
 impl ForwardingState {
     /// Records a received frame.
     pub fn receive(&mut self, at: Time, from: Option<NetId>, frame: &CapturedFrame) {
         match &frame.content {
-            FrameContent::Broadcast { targets, reassigned, .. } if frame.flow == TrafficKind::Stream => {
+            FrameContent::Broadcast { targets, reassigned, .. } if frame.flow != TrafficKind::Multicast => {
                 self.subtrees.push((at, targets.clone(), *reassigned));
             }
             FrameContent::Answer(AckStatus::ContentWanted) => self.nacked_by.extend(from),
@@ -53,7 +63,8 @@ impl ForwardingState {
     /// Records a sent frame, and returns the error in it, if there is one. `near`: the receiver may
     /// receive the sender's multicast.
     pub fn send(&mut self, at: Time, to: Option<NetId>, near: bool, frame: &CapturedFrame) -> Option<String> {
-        let FrameContent::Broadcast { targets, wants_acks, reassigned, .. } = &frame.content else {
+        let FrameContent::Broadcast { targets, wants_acks, reassigned, is_announcement } = &frame.content
+        else {
             return None;
         };
         if frame.flow == TrafficKind::Multicast {
@@ -68,6 +79,21 @@ impl ForwardingState {
         {
             return None;
         }
+        if targets.is_empty() && *is_announcement && near && self.multicasts > 0 {
+            self.announced_to.insert(to);
+            return None;
+        }
+        // The content follows, if the neighbor turned out to be none meanwhile.
+        if targets.is_empty() && self.announced_to.contains(&to) {
+            return None;
+        }
+        let is_datagram = frame.flow == TrafficKind::Datagram;
+        let tries = self.datagrams_to.entry(to).or_default();
+        *tries += u32::from(is_datagram);
+        if *tries > MAX_TRIES {
+            return Some(format!("it sends a datagram to {to} for the {tries}th time"));
+        }
+        let is_repeated = *tries > 1;
         let first = *self.first_sent.get_or_insert(at);
         for node in targets.iter().chain([&to]) {
             let subtree = self
@@ -82,9 +108,13 @@ impl ForwardingState {
                 }
                 Some(_) => {}
             }
+            // A datagram that was not acknowledged is repeated, and another relay gets its targets.
+            let before = self.relay_of.insert(*node, to);
+            let unacknowledged = before.is_some_and(|relay| self.datagrams_to.get(&relay) > Some(&1));
             let count = self.sent_to.entry(*node).or_default();
-            *count += u32::from(!reassigned);
-            if !reassigned && *count > 1 {
+            let excused = *reassigned || is_repeated || unacknowledged;
+            *count += u32::from(!excused);
+            if !excused && *count > 1 {
                 return Some(format!("it forwards to {node} twice"));
             }
         }
@@ -130,7 +160,8 @@ impl Checker<SimBroadcaster> for ForwardingChecker {
         if matches!(seen, Observation::Started { .. }) {
             self.states.retain(|(node, _), _| *node != context.node);
         }
-        for event in self.capture.capture(context, seen) {
+        let events = self.capture.capture(context, seen, &self.history.borrow());
+        for event in events {
             self.record_accepted(&event);
             let history = self.history.borrow();
             let id = match &event {

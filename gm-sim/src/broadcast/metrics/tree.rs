@@ -101,14 +101,14 @@ fn nanos(time: Duration) -> u64 {
 }
 
 const WARM_UP: &str = "\
-One broadcast of 16 bytes to N - 1 nodes that are each alone on an island; frames are sealed; connections count as opened before (handshake \
-and opening take no time). With g = lambda, milliseconds are rounds. The optimum is that of the postal model (Bar-Noy and Kipnis 1992) for \
+One broadcast of 16 bytes to N - 1 nodes that are each alone on an island; frames are sealed; what fits goes by datagrams, and \
+connections count as opened before (handshake and opening take no time). With g = lambda, milliseconds are rounds. The optimum is that of the postal model (Bar-Noy and Kipnis 1992) for \
 the same (g, lambda), with the origin counted as informed. [Goal 1](goals.md#g1): ratio at most 1.10, with g = lambda exactly ceil(log2 N) \
 rounds. [Goal 2](goals.md#g2): 1.000 copies. [Goal 6](goals.md#g6): at most 4 bytes of addresses per target in a list; these are the bytes \
 of frames beyond the shortest one.";
 
 const COLD: &str = "\
-The same without open connections: the first frame of a connection arrives five latencies after the dial (two for the handshake, then one \
+The same by connections only, and without open ones: the first frame of a connection arrives five latencies after the dial (two for the handshake, then one \
 each for the dialler's opening, the acceptor's opening and the frame), and keeps the dialler busy for three sends, the acceptor for one. The \
 optimum is the postal one for (g, 5 lambda); the nodes plan with (3 g, 5 lambda), the cost of such a hop.";
 

@@ -35,6 +35,7 @@ pub(super) struct WorldConfig {
     pub(super) cost: PathCost,
     /// Path cost that the nodes assume.
     pub(super) planned: PathCost,
+    /// Whether connections count as opened before. If not, everything goes by connections.
     pub(super) pre_opened: bool,
     pub(super) shape: TreeShape,
     pub(super) frames: FrameSealing,
@@ -92,6 +93,7 @@ impl WorldConfig {
         }
         BroadcasterConfig {
             multicast: self.multicast,
+            datagram_hops: self.pre_opened,
             directory,
             path_costs: all(self.planned),
             tree_shape: self.shape,

@@ -110,6 +110,7 @@ impl NodeNames {
                 match &ack.status {
                     AckStatus::Received => format!("ack {broadcast}"),
                     AckStatus::ContentWanted => format!("requests {broadcast}"),
+                    AckStatus::Accepted => format!("accepts {broadcast}"),
                     AckStatus::Summary(sum) => {
                         let last = if sum.is_final { ", final" } else { "" };
                         let missing = if sum.missing > 0 {
