@@ -139,11 +139,13 @@ pub struct BroadcasterTimings {
     /// 10 s.
     pub multicast_keepalive: Duration,
     /// Delay after the last multicast with content until its number is multicast again (the
-    /// sequence beacon), doubled at each of a few repetitions. Default 20 ms.
+    /// sequence beacon), doubled at each of a few repetitions. Default 8 ms.
     pub beacon: Duration,
-    /// Greatest random delay of a nack, so that not all neighbors send one. Default 20 ms.
+    /// Greatest random delay of a nack, so that not all neighbors send one at the same time. Default
+    /// 5 ms.
     pub nack_jitter: Duration,
-    /// Delay until a nack is sent to another neighbor. Default 100 ms.
+    /// Delay until a nack is sent again, to another neighbor, doubled each time from the second one
+    /// on. Default 15 ms: some round trips of an island. Too low, a busy neighbor answers twice.
     pub nack_retry: Duration,
     /// Delay from an announcement to the request for its content, in which the multicast may still
     /// arrive. Default 5 ms. Too low, content is sent twice.
@@ -212,9 +214,9 @@ impl BroadcasterTimings {
         confirmation: Duration::from_secs(300),
         reception_report: Duration::from_secs(1),
         multicast_keepalive: Duration::from_secs(10),
-        beacon: Duration::from_millis(20),
-        nack_jitter: Duration::from_millis(20),
-        nack_retry: Duration::from_millis(100),
+        beacon: Duration::from_millis(8),
+        nack_jitter: Duration::from_millis(5),
+        nack_retry: Duration::from_millis(15),
         content_wait: Duration::from_millis(5),
         ack_interval: Duration::from_millis(100),
         hedge: Duration::from_millis(10),

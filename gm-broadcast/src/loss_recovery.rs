@@ -10,7 +10,7 @@ use gm_codec::MissedMulticasts;
 use crate::time::Time;
 
 /// Nacks for a number before it is given up; anti-entropy then repairs the loss.
-const MAX_NACKS: u32 = 4;
+const MAX_NACKS: u32 = 6;
 
 /// Greatest number of multicasts that one nack requests. Receivers of a nack answer no more either,
 /// so a nack costs little.
@@ -133,6 +133,15 @@ impl LossRecovery {
         self.reschedule(node);
     }
 
+    /// The receiver of a nack does not have the number: another one is asked now.
+    pub(crate) fn on_unavailable(&mut self, node: NetId, epoch: [u8; 8], number: u64, now: Time) {
+        let numbers = self.nodes.get_mut(&node).filter(|numbers| numbers.epoch == epoch);
+        if let Some(missing) = numbers.and_then(|numbers| numbers.missing.get_mut(&number)) {
+            missing.nack_at = missing.nack_at.min(now);
+        }
+        self.reschedule(node);
+    }
+
     /// `node` is no longer a neighbor.
     pub(crate) fn forget(&mut self, node: NetId) {
         if let Some(numbers) = self.nodes.remove(&node) {
@@ -178,7 +187,8 @@ impl LossRecovery {
                 }
                 room -= 1;
                 tries = tries.max(missing.tries);
-                missing.nack_at = now + policy.retry.saturating_mul(1 << missing.tries.min(6));
+                let factor = 1 << missing.tries.saturating_sub(1).min(6);
+                missing.nack_at = now + policy.retry.saturating_mul(factor);
                 missing.tries += 1;
                 match runs.last_mut() {
                     Some((_, last)) if *last + 1 == *number => *last = *number,

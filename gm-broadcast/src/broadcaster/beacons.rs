@@ -152,9 +152,7 @@ impl<D> Broadcaster<D> {
                 self.loss_recovery.on_number_known(node, epoch, number, nack_at, self.nack_policy());
             }
         }
-        if let Some(due) = self.loss_recovery.deadline() {
-            self.timers.set_by(BroadcasterTimer::LossRecovery, due);
-        }
+        self.schedule_loss_recovery();
     }
 }
 

@@ -103,8 +103,9 @@ impl<D> Broadcaster<D> {
     ) {
         let gm_codec::Retransmission { node, epoch, multicast_sequence: number, payload } = repeat;
         if payload.is_empty() {
-            // The next nack goes to another peer.
-            return self.counters.count(Counter::RetransmissionsUnavailable);
+            self.counters.count(Counter::RetransmissionsUnavailable);
+            self.loss_recovery.on_unavailable(node, epoch, number, now);
+            return self.schedule_loss_recovery();
         }
         let inner = match Payload::decode_shared(&payload, self.codec.limits()) {
             Ok(inner) => inner,

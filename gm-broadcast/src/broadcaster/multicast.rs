@@ -13,6 +13,10 @@ use crate::time::Time;
 
 /// Greatest number of neighbors in one nack: as many as fit into a datagram.
 const MAX_NACK_NODES: usize = 16;
+/// Number of nacks for a number that go by datagram, before others go by a connection.
+const NACKS_BY_DATAGRAM: u32 = 4;
+/// Greatest number of neighbors with which the first nack goes to the sender.
+const ASKING_THE_SENDER: usize = 64;
 /// Greatest number of runs of numbers per neighbor in one nack.
 const MAX_NACK_RUNS: usize = 8;
 
@@ -101,8 +105,7 @@ impl<D> Broadcaster<D> {
         self.timers.set(BroadcasterTimer::MulticastKeepalive, now + turn);
     }
 
-    /// Sends nacks: to random neighbors at first, then by a connection, and in the end to the
-    /// sender of the missing multicasts.
+    /// Sends nacks by datagram at first, then by a connection.
     pub(super) fn on_loss_recovery_timer(&mut self, now: Time) {
         let (requests, given_up) = self.loss_recovery.take_due(now, self.nack_policy());
         self.counters.add(Counter::GapsAbandoned, given_up);
@@ -114,17 +117,25 @@ impl<D> Broadcaster<D> {
         for (mut missed, tries) in requests {
             missed.runs.truncate(MAX_NACK_RUNS);
             self.counters.count(Counter::GapsRequested);
-            let random = near.get(self.jitter_rng.index(near.len())).copied();
-            match (tries, random) {
-                (0 | 1, _) if to_random.len() < MAX_NACK_NODES => to_random.push(missed),
-                (0 | 1, _) => {}
+            let sender = missed.node;
+            let random = near.get(self.jitter_rng.index(near.len())).copied().unwrap_or(sender);
+            match tries {
+                // The sender has it for certain; in a large island many may ask.
+                0 if near.len() <= ASKING_THE_SENDER => {
+                    self.send_nack(now, sender, vec![missed], Transport::Udp);
+                }
+                ..NACKS_BY_DATAGRAM => {
+                    if tries > 0 {
+                        self.send_nack(now, sender, vec![missed.clone()], Transport::Udp);
+                    }
+                    if to_random.len() < MAX_NACK_NODES {
+                        to_random.push(missed);
+                    }
+                }
                 // Where that many datagrams are lost, a connection is more reliable: first to a
                 // random neighbor, so that not all ask the sender, then to the sender.
-                (2, Some(node)) => self.send_nack(now, node, vec![missed], Transport::Tcp),
-                _ => {
-                    let node = missed.node;
-                    self.send_nack(now, node, vec![missed], Transport::Tcp);
-                }
+                NACKS_BY_DATAGRAM => self.send_nack(now, random, vec![missed], Transport::Tcp),
+                _ => self.send_nack(now, sender, vec![missed], Transport::Tcp),
             }
         }
         if !to_random.is_empty()
@@ -132,6 +143,11 @@ impl<D> Broadcaster<D> {
         {
             self.send_nack(now, *node, to_random, Transport::Udp);
         }
+        self.schedule_loss_recovery();
+    }
+
+    /// Schedules the next nack.
+    pub(super) fn schedule_loss_recovery(&mut self) {
         if let Some(due) = self.loss_recovery.deadline() {
             self.timers.set_by(BroadcasterTimer::LossRecovery, due);
         }

@@ -78,7 +78,7 @@ impl Model {
             for (number, place) in (list.first..).zip(&mut list.places) {
                 match place {
                     Position::Missing { ask, .. } if *ask > now => {}
-                    Position::Missing { tries: 4.., .. } => {
+                    Position::Missing { tries: 6.., .. } => {
                         *place = Position::Closed;
                         given_up += 1;
                     }
@@ -87,7 +87,7 @@ impl Model {
                     Position::Missing { tries, ask } => {
                         requested.push((list.node, list.epoch, number, *tries));
                         *ask = now;
-                        for _ in 0..(1 << *tries) {
+                        for _ in 0..(1 << tries.saturating_sub(1)) {
                             *ask = *ask + retry;
                         }
                         *tries += 1;
@@ -208,7 +208,7 @@ fn numbers_before_the_first_are_not_missing() {
 }
 
 #[test]
-fn a_number_is_requested_four_times_then_given_up() {
+fn a_number_is_requested_six_times_then_given_up() {
     let policy = NackPolicy { retry: SECOND, max_missing: 8 };
     let mut gaps = LossRecovery::default();
     gaps.on_received(node(1), [1; 8], 1, Time::ZERO, policy);
@@ -219,7 +219,24 @@ fn a_number_is_requested_four_times_then_given_up() {
         tried.extend(questions.into_iter().map(|(_, tries)| tries));
         assert_eq!(given_up, u64::from(gaps.deadline().is_none()));
     }
-    assert_eq!(tried, [0, 1, 2, 3]);
+    assert_eq!(tried, [0, 1, 2, 3, 4, 5]);
+}
+
+/// A neighbor that lacks the number costs no waiting time.
+#[test]
+fn an_unavailable_number_is_requested_elsewhere_at_once() {
+    let policy = NackPolicy { retry: SECOND, max_missing: 8 };
+    let mut gaps = LossRecovery::default();
+    gaps.on_received(node(1), [1; 8], 1, Time::ZERO, policy);
+    gaps.on_number_known(node(1), [1; 8], 2, Time::ZERO, policy);
+    gaps.take_due(Time::ZERO, policy);
+    assert_eq!(gaps.deadline(), Some(Time::ZERO + SECOND));
+    let soon = Time::ZERO + SECOND / 10;
+    gaps.on_unavailable(node(1), [2; 8], 2, soon);
+    gaps.on_unavailable(node(1), [1; 8], 3, soon);
+    assert_eq!(gaps.deadline(), Some(Time::ZERO + SECOND), "another epoch, another number");
+    gaps.on_unavailable(node(1), [1; 8], 2, soon);
+    assert_eq!(gaps.deadline(), Some(soon));
 }
 
 /// However many are missing, each is requested before any is given up.

@@ -105,7 +105,7 @@ fn island_with_the_last_multicast_lost(set: impl Fn(&mut BroadcasterConfig) + 's
 #[test]
 fn a_beacon_reveals_the_loss_of_the_last_multicast() {
     let mut net = island_with_the_last_multicast_lost(|_| {});
-    net.run(ms(19));
+    net.run(ms(7));
     assert_eq!(net.texts(2), ["first"]);
     net.run(ms(200));
     assert_eq!(net.texts(2), ["first", "second"]);
@@ -129,7 +129,7 @@ fn beacons_end() {
         let mut net = island(nodes, |_| {});
         for number in 0..3 {
             net.broadcast(0, broadcast_of(&format!("{number}")));
-            net.run(ms(10));
+            net.run(ms(5));
         }
         net.run(ms(5_000));
         assert_eq!(net.count(0, Counter::SequenceBeacons), beacons, "{nodes}");
