@@ -66,7 +66,8 @@ pub struct BroadcasterLimits {
     /// descriptor.
     pub connections: usize,
     /// Accepted connections that are not authenticated yet; beyond it, the oldest is closed.
-    /// Default 64. Too low, a flood of connections keeps new peers out; each costs some 4 KiB.
+    /// Default 512. Too low, a flood of connections keeps new peers out, and so do many nodes that
+    /// start together with one seed; each costs some 4 KiB.
     pub unauthenticated: usize,
     /// Bytes of memory for partial frames of authenticated connections together, besides the
     /// [`Limits::FIRST_FRAME`] that each of them may keep. Beyond it, the connection of another
@@ -173,7 +174,7 @@ impl BroadcasterLimits {
         peers: 100_000,
         seeds: 1_024,
         connections: 1_024,
-        unauthenticated: 64,
+        unauthenticated: 512,
         partial_frame_bytes: 64 << 20,
         fan_out: 512,
         open_subtrees: 16_384,
@@ -195,7 +196,7 @@ impl BroadcasterLimits {
     pub const UNAUTHENTICATED_BYTES: usize = Handshake::BYTES + Limits::FIRST_FRAME;
 
     /// Greatest number of bytes that are held of all accepted, unauthenticated connections
-    /// together. Default 263,168. Beside that, the runtime has at most 256 chunks under way, each
+    /// together. Default 2,105,344. Beside that, the runtime has at most 256 chunks under way, each
     /// of at most [`UNAUTHENTICATED_BYTES`](BroadcasterLimits::UNAUTHENTICATED_BYTES) bytes of such
     /// a connection. (Connections that this node dialed hold as much each; there are at most
     /// `connections` of them, and only to addresses that it dials.)

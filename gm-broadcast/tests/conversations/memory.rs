@@ -113,7 +113,7 @@ fn narrow() -> FrameCodec {
 fn unauthenticated_connections_hold_the_stated_maximum() {
     let mut victim = Victim::new(sealed, |_| {});
     let stated = BroadcasterLimits::DEFAULT.max_unauthenticated_bytes();
-    assert_eq!(stated, 64 * (16 + 4_096));
+    assert_eq!(stated, 512 * (16 + 4_096));
     for number in 0..1_000_usize {
         let link = victim.accept();
         victim.hear(link, &[7; 16]);
@@ -131,8 +131,8 @@ fn unauthenticated_connections_hold_the_stated_maximum() {
         (0, 0)
     );
     let unproven = victim.net.broadcaster(0).unauthenticated();
-    assert_eq!((unproven.connections, unproven.bytes, unproven.max_bytes), (64, stated, stated));
-    assert_eq!((unproven.closed, victim.count(Counter::ConnectionsEvictedUnauthenticated)), (936, 936));
+    assert_eq!((unproven.connections, unproven.bytes, unproven.max_bytes), (512, stated, stated));
+    assert_eq!((unproven.closed, victim.count(Counter::ConnectionsEvictedUnauthenticated)), (488, 488));
     // One byte a second does not keep a connection alive.
     for _ in 0..5 {
         victim.net.run(ms(1_000));
@@ -140,7 +140,7 @@ fn unauthenticated_connections_hold_the_stated_maximum() {
     }
     let unproven = victim.net.broadcaster(0).unauthenticated();
     assert_eq!((unproven.connections, unproven.bytes, unproven.closed), (0, 0, 1_000));
-    assert_eq!(victim.count(Counter::AuthenticationTimeouts), 64);
+    assert_eq!(victim.count(Counter::AuthenticationTimeouts), 512);
 }
 
 #[test]
