@@ -144,6 +144,11 @@ impl<D> Broadcaster<D> {
         self.is_connected(node) || contact.is_some_and(|at| now.since(at) < within)
     }
 
+    /// Whether there is a connection to a node, open or still being dialed.
+    pub fn has_connection(&self, node: NetId) -> bool {
+        self.peer_of(node).is_some_and(|peer| peer.connection.is_some())
+    }
+
     /// Whether a node sent anything itself since this node's start, or is connected.
     pub fn was_heard(&self, node: NetId) -> bool {
         self.is_connected(node)

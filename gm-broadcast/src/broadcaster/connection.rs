@@ -21,6 +21,9 @@ use crate::time::Time;
 /// the system waits for an acknowledgement.
 const RELAY_WINDOW: Duration = Duration::from_secs(10);
 
+/// A seed that refuses is dialed again after this fraction of the usual time.
+const SEED_BACKOFF_DIVISOR: u32 = 8;
+
 impl<D> Broadcaster<D> {
     pub(super) fn on_connection_opened(&mut self, now: Time, id: ConnectionId, from: Option<SocketAddr>) {
         let handshake = Handshake::new(id.side(), self.secret_rng.bytes());
@@ -312,9 +315,16 @@ impl<D> Broadcaster<D> {
         }
         let unreached = !was_open || refusal.is_some();
         if unreached {
-            let backoff = (self.config.timings.backoff, self.config.timings.backoff_max);
             let why = refusal.unwrap_or(DialFailure::Unreachable);
+            // A seed that refuses may be about to start, as this node did.
+            let is_starting = why == DialFailure::Refused && self.config.seeds.contains(&node);
+            let first = self.config.timings.backoff / if is_starting { SEED_BACKOFF_DIVISOR } else { 1 };
+            let backoff = (first, self.config.timings.backoff_max);
             self.peers.on_failure(node, known, (now, why), backoff, &mut self.jitter_rng);
+            if is_starting {
+                let again = self.peers.entry(node, known).0.backoff_until;
+                self.timers.set_by(BroadcasterTimer::Exchange, again);
+            }
             self.check_seed(now, node);
         }
         let has_another = self.peers.get(node).is_some_and(|peer| peer.connection.is_some());

@@ -140,6 +140,19 @@ fn a_seed_that_comes_up_within_seconds_is_not_reported() {
     assert!(!net.saw(1, |event| matches!(event, BroadcastEvent::SeedTrouble { .. })));
 }
 
+/// Nodes that start together are not kept apart by the dial that came too early.
+#[test]
+fn a_seed_that_starts_a_moment_later_is_soon_reached() {
+    let mut net = Net::new(sealed);
+    net.add(None, |_| {});
+    net.add(None, |config| config.seeds = vec![node(0)]);
+    net.crash(0);
+    net.run(ms(20));
+    net.start(0);
+    net.run(ms(200));
+    assert!(net.status(1, 0).connected, "{:?}", net.status(1, 0));
+}
+
 /// A node announces an unreachable address: connections that it opened are used, and both sides can
 /// see the fault.
 #[test]
