@@ -110,6 +110,7 @@ impl WriteQueue {
     /// Whether a write in a group is queued or with the store.
     pub(super) fn is_any_in(&self, group: &GroupName) -> bool {
         self.queue.iter().any(|queued| queued.group() == group)
+            || self.with_store.as_ref().is_some_and(|drafts| drafts.concern(group))
     }
 
     /// Whether a first write in a group waits for its probe.

@@ -62,6 +62,11 @@ impl Drafts {
         self.0.into_iter()
     }
 
+    /// Whether there is one of this group.
+    pub(super) fn concern(&self, group: &GroupName) -> bool {
+        self.0.contains_key(group)
+    }
+
     /// The batch that the store has to keep before anything of the drafts is visible; empty if
     /// nothing changed.
     pub(super) fn batch(&self, me: NetId) -> Batch {

@@ -104,6 +104,17 @@ fn no_tick_begins_while_the_store_works() {
 }
 
 #[test]
+fn a_write_with_the_store_keeps_its_group() {
+    let (mut writes, mut cx) = (WriteQueue::default(), unprobed());
+    writes.on_write(&mut cx, write(1, (0, 9), 0), 0);
+    assert!(writes.is_any_in(&group()), "it is queued");
+    tick(&mut writes, &mut cx);
+    assert!(writes.is_any_in(&group()), "the store works on it");
+    commit(&mut writes, &mut cx);
+    assert!(!writes.is_any_in(&group()));
+}
+
+#[test]
 fn a_first_write_waits_for_its_probe() {
     let (mut writes, mut cx) = (WriteQueue::default(), context());
     writes.on_write(&mut cx, write(1, (0, 9), 0), 0);
