@@ -71,6 +71,9 @@ gm_broadcast::counter_enum! {
         /// Pulls that were not started, because too many are open.
         PullsDropped => "pulls_dropped",
 
+        /// Records that were sent to newcomers, as their sponsor.
+        RecordsIntroduced => "records_introduced",
+
         // Discovery.
         /// Messages to nodes that are reported to host a group.
         HostProbesSent => "host_probes_sent",

@@ -27,7 +27,7 @@ use admission::Admitted;
 use contacts::Contacts;
 pub(crate) use contacts::{AddedContact, Source};
 pub(crate) use evictions::millis;
-pub(crate) use hosted::HostedGroup;
+pub(crate) use hosted::{HostedGroup, Sponsor};
 pub(crate) use members::{MAX_INDEXED, MAX_RANGES};
 pub(crate) use reserved::{is_reserved, reserved_name};
 
@@ -36,9 +36,9 @@ pub(crate) use reserved::{is_reserved, reserved_name};
 pub(crate) enum Effect {
     /// Handle an anti-entropy message.
     Exchange { from: NetId, path: Path, body: Body },
-    /// Records of these members changed. `follows`: a broadcast contained each as the next version
-    /// of the one known here, so nothing before it was missed.
-    Merged { group: GroupName, members: Vec<NetId>, by: Option<BroadcastId>, follows: bool },
+    /// Records of these members changed, by a message of `from`. `follows`: a broadcast contained
+    /// each as the next version of the one known here, so nothing before it was missed.
+    Merged { group: GroupName, from: NetId, members: Vec<NetId>, by: Option<BroadcastId>, follows: bool },
     /// The sender has older records of these members.
     SenderBehind { group: GroupName, from: NetId, path: Path, members: Vec<NetId> },
     /// An increment has an unknown base: request the record.
@@ -49,8 +49,8 @@ pub(crate) enum Effect {
     EvictedShown { group: GroupName, from: NetId, path: Path, evictions: Vec<Eviction> },
     /// A peer refuses this node's own record because of an eviction.
     OwnEvicted { group: GroupName, from: NetId, path: Path, eviction: Eviction },
-    /// A peer has this node's current record, or an older one that it wrote.
-    OwnRecordConfirmed { group: GroupName },
+    /// A peer has this node's current record (`is_current`), or an older one that it wrote.
+    OwnRecordConfirmed { group: GroupName, by: NetId, is_current: bool },
     /// A node was reported to host a group: probe it at this time.
     HostReported { due: Time },
     /// Emit an event to the owner.
@@ -184,7 +184,7 @@ impl Groups {
         }
         if !taken.is_empty() {
             self.mark_changed(&name, taken.iter().copied());
-            self.effects.push_back(Effect::Merged { group: name, members: taken, by, follows });
+            self.effects.push_back(Effect::Merged { group: name, from, members: taken, by, follows });
         }
     }
 
@@ -209,11 +209,13 @@ impl Groups {
         let me = self.me();
         match self.record(group, me).map(Record::version_digest) {
             Some(own) if own == stamp => {
-                self.effects.push_back(Effect::OwnRecordConfirmed { group: group.clone() })
+                let group = group.clone();
+                self.effects.push_back(Effect::OwnRecordConfirmed { group, by: from, is_current: true })
             }
             Some(own) if stamp.version < own.version => {
-                self.effects.push_back(Effect::OwnRecordConfirmed { group: group.clone() });
                 let (group, members) = (group.clone(), vec![me]);
+                let (name, by) = (group.clone(), from);
+                self.effects.push_back(Effect::OwnRecordConfirmed { group: name, by, is_current: false });
                 self.effects.push_back(Effect::SenderBehind { group, from, path, members });
             }
             _ => self.effects.push_back(Effect::ForeignRecord { group: group.clone(), from, path, stamp }),

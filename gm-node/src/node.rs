@@ -5,8 +5,9 @@
 //! numbers) and queues an `action` for what concerns others; `follow_ups` performs the actions, and
 //! is the only file to read for their order. The components: `writes` (own writes, until they are
 //! committed), `persistence` (the store), `dissemination` (broadcasts and acks), `anti_entropy`,
-//! `registration` (how the members of a group find each other), and `watchers`. `hosting` decides
-//! which groups are hosted, `start` loads the stored state, `queries` is the read access.
+//! `introduction` (of newcomers, by their sponsor), `registration` (how the members of a group find
+//! each other), and `watchers`. `hosting` decides which groups are hosted, `start` loads the stored
+//! state, `queries` is the read access.
 
 mod action;
 mod anti_entropy;
@@ -14,10 +15,12 @@ mod context;
 mod dissemination;
 mod follow_ups;
 mod hosting;
+mod introduction;
 mod messages;
 mod persistence;
 mod queries;
 mod registration;
+mod sponsor;
 mod start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -37,6 +40,7 @@ use crate::store::Store;
 use anti_entropy::AntiEntropy;
 use context::Context;
 use dissemination::Dissemination;
+use introduction::Introductions;
 use persistence::Persistence;
 use registration::Registration;
 use timers::NodeTimer;
@@ -54,6 +58,7 @@ pub struct NodeMachine<S> {
     persistence: Persistence<S>,
     dissemination: Dissemination,
     anti_entropy: AntiEntropy,
+    introductions: Introductions,
     registration: Registration,
     watchers: Watchers,
     /// Events of the broadcaster that are not handled yet.

@@ -14,6 +14,20 @@ pub(crate) struct HostCandidate {
     pub(crate) due: Time,
 }
 
+/// The peer that a newcomer asked first: it introduces it to the members of the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sponsor {
+    pub(crate) node: NetId,
+    /// Time until which it is waited for.
+    pub(crate) until: Time,
+    /// Whether it has answered the question.
+    pub(crate) has_answered: bool,
+    /// Whether it has shown that it has this node's record.
+    pub(crate) is_confirmed: bool,
+    /// Number of comparisons that were deferred, since it was to send what was missing.
+    pub(crate) deferred: u32,
+}
+
 /// Number of turns for which members of a changed group are preferred as partners; more would be
 /// wasted if they are dead.
 const UNSETTLED_TURNS: u32 = 3;
@@ -57,6 +71,8 @@ pub(crate) struct HostedGroup {
     /// While this node is a newcomer in the group: the peers that know it, because it sent them its
     /// record or received a message from them.
     pub(crate) informed: Option<BTreeSet<NetId>>,
+    /// The peer that introduces this node, if there is one.
+    pub(crate) sponsor: Option<Sponsor>,
     /// Fingerprint at the last purge.
     pub(crate) purged_fingerprint: u128,
     /// Whether it was reported that the record limit is nearly reached.
@@ -102,6 +118,7 @@ impl HostedGroup {
             joining: false,
             leaving_until: None,
             informed: None,
+            sponsor: None,
             purged_fingerprint: 0,
             near_limit_reported: false,
             limit_reported: false,
@@ -112,6 +129,11 @@ impl HostedGroup {
     /// by this number of peers.
     pub(crate) const fn is_unverified(&self, peers: usize) -> bool {
         !self.in_sync && self.asked_peers.len() < peers
+    }
+
+    /// Whether a sponsor introduced this node to the members.
+    pub(crate) fn is_introduced(&self) -> bool {
+        self.sponsor.is_some_and(|sponsor| sponsor.is_confirmed)
     }
 
     /// Whether the group was compared since the start: with a host in sync, or with a node without

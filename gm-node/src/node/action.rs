@@ -40,8 +40,10 @@ pub(super) enum Action {
     ProbeRecord { group: GroupName, turn: u32 },
     /// A peer reported this node's record in a group, or that it has none.
     RecordProbed(GroupName),
+    /// A peer without a record in a group asked for it by a connection: it is about to join.
+    NewcomerAsked { group: GroupName, node: NetId },
     /// A peer named a node that may host a group.
-    HostNamed { group: GroupName, node: NetId },
+    HostNamed { group: GroupName, node: NetId, by: NetId },
     /// A host candidate of a group did not answer.
     HostGivenUp(GroupName),
     /// A group is in sync with another host; `first` if it was not since the start.

@@ -2,11 +2,13 @@
 //! trees, and send each other what differs. Exchanges are frequent while nodes differ, and rare
 //! while they agree.
 //!
-//! State: `schedule.rs`, `partner.rs` and `lagging.rs`, `freshness.rs` (results), `pull.rs`,
-//! `reply.rs`. Messages, each answered from its content alone: `group_names.rs` and `comparison.rs`
-//! (groups by name), `shared_groups.rs` and `group_tree.rs` (all shared groups), `descent.rs` (one
-//! group), `transfer.rs` (records), `host_probe.rs` (to reported hosts).
+//! State: `schedule.rs`, `answer_times.rs`, `partner.rs` and `lagging.rs`, `freshness.rs`
+//! (results), `pull.rs`, `reply.rs`. Messages, each answered from its content alone:
+//! `group_names.rs` and `comparison.rs` (groups by name), `shared_groups.rs` and `group_tree.rs`
+//! (all shared groups), `descent.rs` (one group), `transfer.rs` (records), `host_probe.rs` (to
+//! reported hosts).
 
+mod answer_times;
 mod comparison;
 mod descent;
 mod freshness;
@@ -26,10 +28,11 @@ use std::time::Duration;
 use gm_broadcast::{BroadcastCommand, Path, Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, Fingerprints, Root, Versions};
-use gm_data::{Eviction, GroupName, Replica, Version};
+use gm_data::{Eviction, GroupName, Version};
 
 use super::action::Action;
 use super::context::{Context, Route};
+use super::sponsor;
 use crate::counter::NodeCounter;
 use crate::groups::{HostedGroup, is_reserved};
 use freshness::Comparisons;
@@ -100,6 +103,15 @@ impl AntiEntropy {
     /// Shortens the interval, and starts the next exchange within it.
     pub(super) fn hasten(&mut self, cx: &mut Context, interval: Duration) {
         self.schedule.hasten(cx, interval);
+    }
+
+    /// Whether the next exchange has to wait: for an answer, or for a sponsor.
+    pub(super) fn must_wait(&self, cx: &mut Context) -> bool {
+        if sponsor::has_pending_sponsor(cx) {
+            self.schedule.postpone(cx, cx.config.timing.exchange_interval_min);
+            return true;
+        }
+        self.schedule.waits_for_answer(cx)
     }
 
     /// Ends the exchange that runs. Returns its partner and transport if it was not answered.
@@ -199,7 +211,8 @@ impl AntiEntropy {
             cx.send(from, Body::Root(Root { answer: true, root }), by);
         }
         self.comparisons.note_equal(cx, from);
-        self.on_same_root(cx, from);
+        freshness::note_equal_root(cx, from);
+        self.partners.lagging.remove(from);
         self.on_equal(cx, from, was_asked);
     }
 
@@ -211,9 +224,12 @@ impl AntiEntropy {
         was_asked: bool,
     ) {
         let hosted = cx.groups.hosted.len();
-        let compared = group_names::compare(cx, (from, by), &mut received);
+        let mut compared = group_names::compare(cx, (from, by), &mut received);
+        let deferred = sponsor::defer_comparison(cx, from, &received, &mut compared.differ);
         if !compared.differ.is_empty() {
             self.on_difference(cx, from);
+        } else if let Some(number) = deferred {
+            self.compare_later(cx, from, number);
         } else if !compared.registers && (!compared.is_comparison || was_asked) {
             self.on_equal(cx, from, was_asked);
         }
@@ -244,11 +260,12 @@ impl AntiEntropy {
     /// Handles an exchange that found no difference.
     fn on_equal(&mut self, cx: &mut Context, with: NetId, was_asked: bool) {
         self.schedule.end_differing(with);
-        note_sole_members(cx);
+        freshness::note_sole_members(cx);
         if !was_asked {
             return;
         }
-        let is_settled = !cx.is_newcomer() && partner::unsettled_groups(cx).is_empty();
+        let is_introduced = cx.groups.hosted.values().all(HostedGroup::is_introduced);
+        let is_settled = (is_introduced || !cx.is_newcomer()) && partner::unsettled_groups(cx).is_empty();
         let equal_exchanges = self.schedule.on_equal(cx, is_settled);
         self.partners.lagging.schedule(cx);
         if equal_exchanges.is_multiple_of(NAMES_EVERY) {
@@ -263,32 +280,23 @@ impl AntiEntropy {
         self.schedule.on_difference(cx, with);
     }
 
-    /// Handles an equal root: both nodes are in sync in every group of which both are members.
-    fn on_same_root(&mut self, cx: &mut Context, with: NetId) {
-        let me = cx.me();
-        let both = |replica: &Replica| {
-            let state = replica.state();
-            state.is_member(with) && state.is_member(me)
-        };
-        for group in compared(cx, |hosted| !hosted.in_sync, both) {
-            freshness::note_in_sync(cx, &group, with);
-        }
-        self.partners.lagging.remove(with);
-        let groups = &mut cx.groups;
-        for (name, hosted) in groups.hosted.iter_mut().filter(|(_, hosted)| hosted.unsettled_turns > 0) {
-            if groups.set.group(name).is_some_and(both) {
-                hosted.unsettled_turns = 0;
-            }
-        }
-    }
-
     /// Prepares the exchanges that spread an own change further than its broadcast reached.
-    /// `is_first`: this node had no record in the group.
-    pub(super) fn on_own_change(&mut self, cx: &mut Context, group: &GroupName, is_first: bool) {
+    /// `is_first`: this node had no record in the group. `is_sponsored`: a sponsor introduces it,
+    /// and is compared with later.
+    pub(super) fn on_own_change(
+        &mut self,
+        cx: &mut Context,
+        group: &GroupName,
+        is_first: bool,
+        is_sponsored: bool,
+    ) {
         if let Some(hosted) = cx.groups.hosted.get_mut(group) {
             hosted.mark_unsettled();
         }
         self.partners.lagging.track(cx, group);
+        if is_sponsored {
+            return;
+        }
         if is_first {
             // A newcomer knows few members, and few know it.
             self.hasten(cx, cx.config.timing.exchange_interval_min);
@@ -357,6 +365,13 @@ impl AntiEntropy {
         host_probe::probe(cx, &self.schedule);
     }
 
+    /// The sponsor may send records, or more of them: it is compared with, after twice the shortest
+    /// interval for each comparison that was `deferred` before.
+    pub(super) fn compare_later(&mut self, cx: &mut Context, sponsor: NetId, deferred: u32) {
+        self.partners.first = Some(sponsor);
+        self.schedule.postpone(cx, cx.config.timing.exchange_interval_min.saturating_mul(1 << deferred));
+    }
+
     /// Chooses the target of a first-write probe.
     pub(super) fn choose_probe_target(
         &self,
@@ -367,32 +382,6 @@ impl AntiEntropy {
     ) -> Option<NetId> {
         self.partners.choose_probe_target(cx, group, (turn, self.schedule.unanswered()), rendezvous)
     }
-}
-
-/// Handles an exchange without a difference. A group without another known member cannot be in
-/// sync, but it counts as compared.
-fn note_sole_members(cx: &mut Context) {
-    let me = cx.me();
-    let sole = |replica: &Replica| !replica.state().members().any(|member| member != me);
-    for group in compared(cx, |hosted| !hosted.is_sole, sole) {
-        if let Some(hosted) = cx.groups.hosted.get_mut(&group) {
-            hosted.is_sole = true;
-            cx.act(Action::SoleMember(group));
-        }
-    }
-}
-
-/// The hosted groups that satisfy both conditions and have no host candidate left to probe.
-fn compared(
-    cx: &Context,
-    is_pending: impl Fn(&HostedGroup) -> bool,
-    matches: impl Fn(&Replica) -> bool,
-) -> Vec<GroupName> {
-    let groups = &cx.groups;
-    let pending =
-        groups.hosted.iter().filter(|(_, hosted)| hosted.host_candidates.is_empty() && is_pending(hosted));
-    let names = pending.map(|(name, _)| name);
-    names.filter(|name| groups.set.group(name).is_some_and(&matches)).cloned().collect()
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use gm_data::{Eviction, GroupName, KeyRange, Record, Version};
 
 use super::context::Context;
 use super::messages::evictions_body;
+use super::sponsor;
 use super::timers::NodeTimer;
 use crate::command::{PendingAnswer, WaitReport};
 use crate::counter::NodeCounter;
@@ -80,6 +81,15 @@ impl Dissemination {
         let known = previous.map(Record::version);
         let mut to = cx.groups.affected_members(group, &ranges);
         let concerned = to.len();
+        sponsor::end_if_lost(cx, group);
+        let sponsor = sponsor::pending_sponsor(cx, group);
+        if let Some(sponsor) = sponsor {
+            let updates = own_updates(MemberUpdate::Record(own.clone()), former.as_ref());
+            sponsor::send_record(cx, group, sponsor, updates);
+            if answers.is_empty() {
+                to.clear();
+            }
+        }
         let waits = if answers.is_empty() {
             if cx.now.since(cx.start_time) < START_PERIOD {
                 // No neighbor can have confirmed its reception yet. If thousands start at once,
@@ -96,7 +106,7 @@ impl Dissemination {
         }
         let is_newcomer = newcomer_announcement::is_newcomer_in(cx, group);
         if changed && let Some(hosted) = cx.groups.hosted.get_mut(group) {
-            hosted.informed = is_newcomer.then(|| to.iter().copied().collect());
+            hosted.informed = is_newcomer.then(|| to.iter().copied().chain(sponsor).collect());
         }
         let body_of = |update: MemberUpdate| {
             let updates = own_updates(update, former.as_ref());
@@ -119,6 +129,19 @@ impl Dissemination {
             }
         }
         waits.into_iter().for_each(|id| self.waits.check(cx, id));
+    }
+
+    /// Passes the records of newcomers on to members of a group.
+    pub(super) fn pass_on(
+        &mut self,
+        cx: &mut Context,
+        group: &GroupName,
+        updates: Vec<MemberUpdate>,
+        (to, multicast): (Vec<NetId>, bool),
+    ) {
+        let body = Body::GroupUpdate(GroupUpdate { name: group.clone(), updates });
+        let outgoing = GroupBroadcast { multicast, ..GroupBroadcast::new(body, to) };
+        self.broadcasts.send(cx, group, outgoing, None, None);
     }
 
     /// Broadcasts a forgotten record to all members and to the forgotten one: if it is alive, it

@@ -1,5 +1,6 @@
 //! The table of what follows from what: the only place where components of the node meet, and the
-//! only one to read for the order in which they act.
+//! only one to read for the order in which they act. `follow_ups/newcomers.rs` has the rows about
+//! newcomers.
 //!
 //! Rules of order, each stated again where it is kept:
 //!
@@ -11,6 +12,8 @@
 //!    called each other.
 //! 4. **Watchers last.** They see one difference for all that an input changed.
 
+mod newcomers;
+
 use gm_broadcast::{BroadcastCommand, BroadcastEvent, BroadcastRequest};
 use gm_clock::NetId;
 use gm_codec::BroadcastId;
@@ -20,10 +23,10 @@ use super::NodeMachine;
 use super::action::Action;
 use super::anti_entropy::NEWCOMER_PERIOD;
 use super::dissemination::{OwnChange, answer_at_once};
-use super::messages::ask_for_own_record;
 use super::persistence::PendingBatch;
+use super::sponsor;
 use super::timers::NodeTimer;
-use super::writes::{CommittedDraft, probe_transport};
+use super::writes::CommittedDraft;
 use crate::command::{NodeCommand, PendingAnswer};
 use crate::event::NodeEvent;
 use crate::groups::Effect;
@@ -43,7 +46,8 @@ impl<S: Store> NodeMachine<S> {
             NodeCommand::StoreReady => {}
             NodeCommand::Seeds(seeds) => {
                 cx.command(BroadcastCommand::AddSeeds(seeds));
-                cx.act(Action::Hasten(cx.config.timing.exchange_interval_min));
+                self.run_actions();
+                self.on_seeds();
             }
             NodeCommand::Keys(keyring) => cx.command(BroadcastCommand::SetKeys(keyring)),
             NodeCommand::EndWaits => self.dissemination.end_waits(cx),
@@ -151,8 +155,10 @@ impl<S: Store> NodeMachine<S> {
         }
         self.run_actions();
         if changed {
+            self.introductions.on_changed(&mut self.cx, group, &[own.member()], false);
             // A broadcast may be lost: exchanges spread the change to all others.
-            self.anti_entropy.on_own_change(&mut self.cx, group, previous.is_none());
+            let is_sponsored = sponsor::pending_sponsor(&self.cx, group).is_some();
+            self.anti_entropy.on_own_change(&mut self.cx, group, previous.is_none(), is_sponsored);
         }
     }
 
@@ -169,8 +175,8 @@ impl<S: Store> NodeMachine<S> {
         let cx = &mut self.cx;
         match effect {
             Effect::Exchange { from, path, body } => self.anti_entropy.on_message(cx, from, path, body),
-            Effect::Merged { group, members, by, follows } => {
-                self.on_merged(&group, &members, by, follows);
+            Effect::Merged { group, from, members, by, follows } => {
+                self.on_merged((&group, from), &members, by, follows);
             }
             Effect::SenderBehind { group, from, path, members } => {
                 self.anti_entropy.on_sender_behind(cx, &group, (from, path), &members);
@@ -187,7 +193,12 @@ impl<S: Store> NodeMachine<S> {
             Effect::OwnEvicted { group, from, path, eviction } => {
                 self.writes.on_own_evicted(cx, group, (from, path), eviction);
             }
-            Effect::OwnRecordConfirmed { group } => self.writes.on_record_probed(cx, &group),
+            Effect::OwnRecordConfirmed { group, by, is_current } => {
+                if is_current {
+                    self.on_record_shown(&group, by);
+                }
+                self.writes.on_record_probed(&mut self.cx, &group);
+            }
             Effect::HostReported { due } => cx.timers.set_by(NodeTimer::HostProbe, due),
             Effect::Emit(event) => cx.emit(event),
         }
@@ -195,9 +206,16 @@ impl<S: Store> NodeMachine<S> {
 
     /// Records of other members were merged; `by`: the broadcast that contained them, if any;
     /// `follows`: whether it shows that no earlier one was missed.
-    fn on_merged(&mut self, group: &GroupName, members: &[NetId], by: Option<BroadcastId>, follows: bool) {
+    fn on_merged(
+        &mut self,
+        (group, from): (&GroupName, NetId),
+        members: &[NetId],
+        by: Option<BroadcastId>,
+        follows: bool,
+    ) {
         let cx = &mut self.cx;
         self.anti_entropy.on_merged(cx, group, members);
+        let has_newcomers = self.introductions.on_changed(cx, group, members, by.is_none());
         for member in members {
             if cx.groups.version(group, *member).is_some_and(|version| version.forgotten) {
                 cx.unlist_if_forgotten(*member);
@@ -215,9 +233,9 @@ impl<S: Store> NodeMachine<S> {
                 self.anti_entropy.hasten(cx, timing.exchange_interval_active);
             }
         } else {
-            self.anti_entropy.hasten(cx, timing.exchange_interval_min);
-            self.dissemination.schedule_announcement(cx, group);
+            self.on_merged_directly((group, from), has_newcomers);
         }
+        let cx = &mut self.cx;
         self.persistence.schedule_write_back(cx, false);
     }
 
@@ -252,9 +270,10 @@ impl<S: Store> NodeMachine<S> {
         self.persistence.note_peers_changed();
         self.anti_entropy.hasten(cx, cx.config.timing.exchange_interval_active);
         self.registration.consider_rendezvous(cx, node);
-        for group in self.writes.groups_to_probe() {
-            if self.registration.rendezvous_of(cx, &group).contains(&node) {
-                self.writes.probe_rendezvous(cx, group, node);
+        for group in self.writes.probes().unanswered() {
+            let is_asked = sponsor::pending_sponsor(cx, &group) == Some(node);
+            if !is_asked && self.registration.rendezvous_of(cx, &group).contains(&node) {
+                self.writes.probes().ask_in_addition(cx, group, node);
             }
         }
         cx.emit(NodeEvent::Broadcast(BroadcastEvent::NodeFound(node)));
@@ -273,6 +292,7 @@ impl<S: Store> NodeMachine<S> {
                 self.writes.draft_queued(&mut self.cx);
             }
             NodeTimer::Wait(id) => self.dissemination.on_wait_due(cx, id),
+            NodeTimer::Exchange if self.anti_entropy.must_wait(cx) => {}
             NodeTimer::Exchange => {
                 let unanswered = self.anti_entropy.end_exchange(cx);
                 // A group whose leave timed out is not compared any more.
@@ -286,7 +306,8 @@ impl<S: Store> NodeMachine<S> {
             NodeTimer::Registration => self.registration.send_registrations(cx),
             NodeTimer::Pull(group, member) => self.anti_entropy.send_pull(cx, group, member),
             NodeTimer::Reply => self.anti_entropy.send_due_reply(cx),
-            NodeTimer::Announcement(group) => self.dissemination.announce(cx, &group),
+            NodeTimer::Announcement(group) => self.on_announcement_due(group),
+            NodeTimer::Introduction(group) => self.on_introduction_due(&group),
             NodeTimer::WriteBack => self.persistence.write_back(cx),
             NodeTimer::Purge => cx.purge(),
         }
@@ -307,20 +328,20 @@ impl<S: Store> NodeMachine<S> {
             Action::SendEvictions { group, to, path, evictions } => {
                 self.anti_entropy.send_evictions(cx, &group, (to, path), &evictions);
             }
-            Action::ProbeRecord { group, turn } => {
-                let rendezvous = self.registration.rendezvous_of(cx, &group);
-                if let Some(to) = self.anti_entropy.choose_probe_target(cx, &group, turn, &rendezvous) {
-                    ask_for_own_record(cx, group, (to, probe_transport(turn)));
-                }
-            }
+            Action::ProbeRecord { group, turn } => self.ask_for_record(group, turn),
             Action::RecordProbed(group) => self.writes.on_record_probed(cx, &group),
-            Action::HostNamed { group, node } => self.writes.on_host_named(cx, group, node),
+            Action::HostNamed { group, node, by } => {
+                sponsor::on_not_hosted(cx, &group, by);
+                self.writes.probes().on_host_named(cx, group, node);
+            }
+            Action::NewcomerAsked { group, node } => self.introductions.on_newcomer(cx, &group, node),
             Action::HostGivenUp(group) => self.registration.query_rendezvous(cx, &group),
             Action::InSync { group, with, first } => {
                 if first {
                     cx.emit(NodeEvent::InSync { group: group.clone(), with });
                     self.dissemination.on_knows_all(cx, &group);
                 }
+                sponsor::on_confirmed(cx, &group, with);
                 self.writes.on_record_probed(cx, &group);
                 cx.act(Action::ReleaseIfLeft(group));
             }
@@ -369,6 +390,7 @@ impl<S: Store> NodeMachine<S> {
         self.registration.unenroll(group);
         self.dissemination.on_released(cx, group);
         self.anti_entropy.on_released(cx, group);
+        self.introductions.on_released(cx, group);
         self.persistence.on_released(cx, group, members);
     }
 }

@@ -2,10 +2,9 @@
 //! `rendezvous.rs`) and learns other members from them. So two nodes that join a group find each
 //! other within one or two round trips, however many groups the cluster has.
 //!
-//! A node registers when it joins, when a higher-ranked node is discovered, and again every few
-//! minutes. Names go in pages, one page at a time to each node, and every page is answered. A node
-//! that does not answer is skipped for a while, longer each time, and the next best one replaces
-//! it.
+//! A node registers when it joins, unless a sponsor introduces it, when a higher-ranked node is
+//! discovered, and again every few minutes. Names go in pages, one page at a time to each node, and
+//! every page is answered. A node that does not answer is skipped for a while, longer each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,8 +16,8 @@ use gm_data::GroupName;
 
 use super::context::{Context, Route};
 use super::messages::ask_for_own_record;
+use super::sponsor;
 use super::timers::NodeTimer;
-
 use crate::counter::NodeCounter;
 use crate::groups::Groups;
 use crate::rendezvous::{COUNT, Weight, best, insert, key, weight};
@@ -278,6 +277,10 @@ impl Registration {
             let due = registered.due.iter_mut();
             for (node, due) in due.filter(|(node, due)| due.at <= cx.now && !self.pages.contains_key(node)) {
                 let others = cx.groups.other_member_count(name);
+                if others == 0 && sponsor::pending_sponsor(cx, name).is_some() {
+                    due.at = cx.now + JOIN_DELAY * 4;
+                    continue;
+                }
                 if due.is_alone && others > 0 {
                     // Another member was discovered meanwhile, so there is no hurry.
                     let at = cx.now + self.rng.duration_up_to(self.spread) * slowdown(others);

@@ -10,6 +10,7 @@ use super::NodeMachine;
 use super::anti_entropy::{AntiEntropy, NEWCOMER_PERIOD};
 use super::context::Context;
 use super::dissemination::Dissemination;
+use super::introduction::Introductions;
 use super::persistence::Persistence;
 use super::registration::Registration;
 use super::timers::NodeTimer;
@@ -53,6 +54,7 @@ impl<S: Store> NodeMachine<S> {
         }
         Ok(NodeMachine {
             anti_entropy: AntiEntropy::new(&cx, old_peers),
+            introductions: Introductions::default(),
             registration: Registration::new(seed, cx.config.timing.registration_interval),
             dissemination: Dissemination::default(),
             watchers: Watchers::default(),

@@ -26,6 +26,8 @@ pub(super) enum NodeTimer {
     Reply,
     /// This node's record should be sent to members of a group that it discovered.
     Announcement(GroupName),
+    /// The newcomers of a group should be sent what they lack, and be introduced to its members.
+    Introduction(GroupName),
     /// Changed records of other members should be stored.
     WriteBack,
     /// Removed items, contacts and evictions may be too old.

@@ -21,7 +21,6 @@ use gm_data::{Eviction, ForgetError, GroupName, PeerCopy, Record, VersionDigest}
 
 use super::action::Action;
 use super::context::Context;
-use super::messages::ask_for_own_record;
 use super::timers::NodeTimer;
 use crate::command::{Forget, Wait, Write, WriteError};
 use crate::counter::NodeCounter;
@@ -32,7 +31,6 @@ use store_loss::SuspectedLoss;
 
 pub(super) use commit::CommittedDraft;
 pub(super) use draft::{Draft, Drafts};
-pub(super) use first_write_probe::probe_transport;
 
 /// A queued write.
 #[derive(Clone, Debug)]
@@ -242,21 +240,16 @@ impl WriteQueue {
         }
     }
 
-    /// A peer named a node that may host a group: asks it, if a first write there is being probed.
-    pub(super) fn on_host_named(&self, cx: &mut Context, group: GroupName, node: NetId) {
-        if self.probes.is_open(&group) && node != cx.me() {
-            ask_for_own_record(cx, group, (node, gm_broadcast::Transport::Udp));
+    /// The probes before first writes.
+    pub(super) const fn probes(&mut self) -> &mut FirstWriteProbes {
+        &mut self.probes
+    }
+
+    /// Asks peers before the first writes for which there was no one to ask.
+    pub(super) fn ask_found_peers(&mut self, cx: &mut Context) {
+        if self.probes.hasten(cx.now) {
+            self.schedule(cx, cx.now);
         }
-    }
-
-    /// The groups for which a discovered peer should be asked if it is a rendezvous node of them.
-    pub(super) fn groups_to_probe(&self) -> Vec<GroupName> {
-        self.probes.unanswered()
-    }
-
-    /// Asks a discovered rendezvous node of a group.
-    pub(super) fn probe_rendezvous(&mut self, cx: &mut Context, group: GroupName, node: NetId) {
-        self.probes.ask_in_addition(cx, group, node);
     }
 
     /// Sets the write tick, unless it is set to an earlier time. While the store works on drafts,

@@ -7,6 +7,7 @@ mod agreement;
 mod cluster;
 mod evictions;
 mod identity;
+mod introductions;
 mod many;
 mod others;
 mod paths;

@@ -22,7 +22,7 @@ pub(crate) const FOLDERS: &[Folder] = &[
     Folder {
         path: "gm-node/src/node",
         root_parts: &["follow_ups", "queries", "start"],
-        shared: Some(&["action", "context", "hosting", "messages", "timers"]),
+        shared: Some(&["action", "context", "hosting", "messages", "sponsor", "timers"]),
         mutual_pairs: 0,
     },
     // All its files implement one type, the broadcaster, and call each other's methods.

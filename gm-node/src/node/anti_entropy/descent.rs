@@ -8,12 +8,13 @@ use gm_codec::{
 };
 use gm_data::{Bucket, Eviction, GroupName, Record, Replica, Version, VersionDigest, View};
 
-use super::comparison::reply_not_hosted;
+use super::comparison::{reply_not_hosted, send_comparison};
 use super::freshness::note_difference;
 use super::transfer::{RecordRequest, send_records};
 use crate::counter::NodeCounter;
 use crate::node::action::Action;
 use crate::node::context::{Context, Route};
+use crate::node::sponsor;
 
 /// Maximum number of records in a bucket whose versions are sent instead of the fingerprints of its
 /// children.
@@ -93,7 +94,16 @@ pub(super) fn compare_versions(
         cx.groups.on_own_stamp(name, from, path, stamp);
     } else if received.buckets.is_none() && received.versions.iter().any(|(member, _)| *member == me) {
         // Reply to a first-write probe: the peer has no record of this node.
+        sponsor::on_answered(cx, name, from);
         cx.act(Action::RecordProbed(name.clone()));
+    }
+    let is_hosted = cx.groups.hosted.contains_key(name);
+    if is_hosted
+        && path == Path::Connection
+        && received.buckets.is_none()
+        && received.versions == [(from, None)]
+    {
+        cx.act(Action::NewcomerAsked { group: name.clone(), node: from });
     }
     if cx.groups.replica(name).is_none() {
         if received.buckets.is_some() {
@@ -150,6 +160,11 @@ fn reply_about_own(cx: &mut Context, (to, by): Route, received: &Versions) {
                 let groups = vec![(received.name.clone(), GroupEntry::Contact(other))];
                 let body = Fingerprints { answer: true, after: None, until: None, groups };
                 cx.send(to, Body::Fingerprints(body), by);
+            }
+            None if by == Transport::Tcp => {
+                // The node takes this one for its sponsor, which it cannot be.
+                send_comparison(cx, (to, by), vec![(received.name.clone(), GroupEntry::Contact(to))], None);
+                cx.act(Action::RecordUnknown { route: (to, by), asked: received.clone() });
             }
             None => cx.act(Action::RecordUnknown { route: (to, by), asked: received.clone() }),
         };

@@ -8,6 +8,7 @@ use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_data::{GroupName, Replica};
 
+use crate::groups::HostedGroup;
 use crate::node::action::Action;
 use crate::node::context::Context;
 
@@ -147,4 +148,48 @@ pub(super) fn note_unknown(cx: &mut Context, from: NetId, group: &GroupName) {
 /// one knows.
 pub(super) fn peers_to_ask(cx: &Context, now: Time) -> usize {
     cx.peers().count_alive(now, ALIVE_WINDOW, REQUIRED_PEERS).max(1)
+}
+
+/// Notes an equal root: both nodes are in sync in every group of which both are members.
+pub(super) fn note_equal_root(cx: &mut Context, with: NetId) {
+    let me = cx.me();
+    let both = |replica: &Replica| {
+        let state = replica.state();
+        state.is_member(with) && state.is_member(me)
+    };
+    for group in compared(cx, |hosted| !hosted.in_sync, both) {
+        note_in_sync(cx, &group, with);
+    }
+    let groups = &mut cx.groups;
+    for (name, hosted) in groups.hosted.iter_mut().filter(|(_, hosted)| hosted.unsettled_turns > 0) {
+        if groups.set.group(name).is_some_and(both) {
+            hosted.unsettled_turns = 0;
+        }
+    }
+}
+
+/// Handles an exchange without a difference. A group without another known member cannot be in
+/// sync, but it counts as compared.
+pub(super) fn note_sole_members(cx: &mut Context) {
+    let me = cx.me();
+    let sole = |replica: &Replica| !replica.state().members().any(|member| member != me);
+    for group in compared(cx, |hosted| !hosted.is_sole, sole) {
+        if let Some(hosted) = cx.groups.hosted.get_mut(&group) {
+            hosted.is_sole = true;
+            cx.act(Action::SoleMember(group));
+        }
+    }
+}
+
+/// The hosted groups that satisfy both conditions and have no host candidate left to probe.
+fn compared(
+    cx: &Context,
+    is_pending: impl Fn(&HostedGroup) -> bool,
+    matches: impl Fn(&Replica) -> bool,
+) -> Vec<GroupName> {
+    let groups = &cx.groups;
+    let pending =
+        groups.hosted.iter().filter(|(_, hosted)| hosted.host_candidates.is_empty() && is_pending(hosted));
+    let names = pending.map(|(name, _)| name);
+    names.filter(|name| groups.set.group(name).is_some_and(&matches)).cloned().collect()
 }

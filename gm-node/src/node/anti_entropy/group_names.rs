@@ -149,7 +149,7 @@ fn on_not_hosted(cx: &mut Context, (from, by): Route, name: &GroupName, member: 
         send_version(cx, (from, by), name, from);
     }
     cx.groups.discover(cx.now, name, member, Source::Gossip, from);
-    cx.act(Action::HostNamed { group: name.clone(), node: member });
+    cx.act(Action::HostNamed { group: name.clone(), node: member, by: from });
 }
 
 /// Detects a sender that lost a group: we take it for a member, but it omits the group on a

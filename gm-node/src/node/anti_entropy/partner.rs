@@ -15,13 +15,15 @@ const DRAWS: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Partners {
     pub(super) lagging: LaggingMembers,
+    /// The partner of the next exchange.
+    pub(super) first: Option<NetId>,
     /// Peers that were reached before the start.
     old_peers: Vec<NetId>,
 }
 
 impl Partners {
     pub(super) fn new(old_peers: Vec<NetId>) -> Partners {
-        Partners { lagging: LaggingMembers::default(), old_peers }
+        Partners { lagging: LaggingMembers::default(), first: None, old_peers }
     }
 
     pub(super) fn old_peers(&self) -> &[NetId] {
@@ -32,6 +34,9 @@ impl Partners {
     /// if possible. One in four is any known peer; for a newcomer, two or three in four.
     /// `unanswered`: number of consecutive exchanges without an answer.
     pub(super) fn choose(&mut self, cx: &mut Context, unanswered: u32) -> Option<NetId> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
         if let Some(node) = self.lagging.take_due(cx.now, cx.config.timing.exchange_interval_active) {
             return Some(node);
         }

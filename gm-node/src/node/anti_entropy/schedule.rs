@@ -7,6 +7,7 @@ use std::time::Duration;
 use gm_broadcast::{BroadcastCommand, Path, Time, Transport};
 use gm_clock::NetId;
 
+use super::answer_times::AnswerTimes;
 use crate::config::NodeTiming;
 use crate::groups::HostedGroup;
 use crate::node::context::{Context, Route};
@@ -19,6 +20,7 @@ pub(super) struct ExchangeSchedule {
     interval: Duration,
     /// The peer that was asked and has not answered, and the transport.
     pending: Option<Route>,
+    answer_times: AnswerTimes,
     /// Consecutive exchanges that found a difference, by peer. A path that loses large datagrams
     /// would show the same difference for ever.
     differing: BTreeMap<NetId, u32>,
@@ -45,10 +47,11 @@ const MAX_DIFFERING: u32 = 4;
 const MAX_DIFFERING_PEERS: usize = 256;
 
 impl ExchangeSchedule {
-    pub(super) const fn new(interval: Duration) -> ExchangeSchedule {
+    pub(super) fn new(interval: Duration) -> ExchangeSchedule {
         ExchangeSchedule {
             interval,
             pending: None,
+            answer_times: AnswerTimes::default(),
             differing: BTreeMap::new(),
             unanswered: 0,
             started_at: None,
@@ -68,6 +71,12 @@ impl ExchangeSchedule {
         cx.timers.set(NodeTimer::Exchange, cx.now + first);
     }
 
+    /// Starts the next exchange after this time, or up to half of it later.
+    pub(super) fn postpone(&self, cx: &mut Context, interval: Duration) {
+        let next = cx.now + interval + cx.rng.duration_up_to(interval / 2);
+        cx.timers.set(NodeTimer::Exchange, next);
+    }
+
     /// Shortens the interval, and starts the next exchange within it.
     pub(super) fn hasten(&mut self, cx: &mut Context, interval: Duration) {
         self.interval = self.interval.min(interval);
@@ -84,6 +93,18 @@ impl ExchangeSchedule {
         if self.started_at.is_none_or(|at| cx.now.since(at) >= active * 2) {
             schedule_within(cx, soon);
         }
+    }
+
+    /// Whether the answer to the exchange that runs may still come: then the next one waits for it.
+    pub(super) fn waits_for_answer(&self, cx: &mut Context) -> bool {
+        let until = self
+            .pending
+            .and_then(|(node, _)| self.answer_times.awaited_until(node, &cx.config.timing))
+            .filter(|until| *until > cx.now);
+        if let Some(until) = until {
+            cx.timers.set(NodeTimer::Exchange, until);
+        }
+        until.is_some()
     }
 
     /// Ends the exchange that runs. Returns its partner and transport if it was not answered.
@@ -105,12 +126,14 @@ impl ExchangeSchedule {
     pub(super) fn on_started(&mut self, cx: &mut Context, partner: Option<Route>) {
         let timing = cx.config.timing;
         self.started_at = Some(cx.now);
-        if partner.is_some() {
+        if let Some((node, _)) = partner {
+            self.answer_times.on_asked(cx.now, node);
             self.pending = partner;
         }
         let pause = match (partner, self.unanswered) {
             (Some(_), ..=MAX_UNANSWERED) => {
-                timing.exchange_timeout.min(self.interval.max(timing.exchange_interval_min))
+                let pause = timing.exchange_timeout.min(self.interval.max(timing.exchange_interval_min));
+                pause.max(self.answer_times.timeout(&timing))
             }
             _ => self.interval,
         };
@@ -123,6 +146,7 @@ impl ExchangeSchedule {
     /// Handles a message as a sign of life; returns whether it is from the peer that was asked,
     /// which has then answered. `is_reply`: whether it can only be a reply.
     pub(super) fn on_message(&mut self, cx: &mut Context, from: NetId, path: Path, is_reply: bool) -> bool {
+        self.answer_times.on_heard(cx.now, from);
         if std::mem::take(&mut self.unanswered) > MAX_UNANSWERED {
             // This node was cut off, and other members may have written meanwhile.
             cx.groups.hosted.values_mut().for_each(HostedGroup::mark_unsettled);

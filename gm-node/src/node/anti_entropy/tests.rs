@@ -1,5 +1,7 @@
 //! Anti-entropy: what a message causes, without a second node.
 
+use gm_data::Replica;
+
 use super::*;
 use crate::node::test_context::{context, context_with, group, node, record};
 

@@ -18,7 +18,7 @@ const MAX_PROBES: u32 = 4;
 
 /// The probes before first writes.
 #[derive(Debug, Default)]
-pub(super) struct FirstWriteProbes {
+pub(in crate::node) struct FirstWriteProbes {
     /// First writes that wait for peers to report this node's record.
     open: BTreeMap<GroupName, FirstWriteProbe>,
     /// Groups in which the probe was answered, or timed out.
@@ -101,21 +101,40 @@ impl FirstWriteProbes {
     }
 
     /// The groups for which a discovered peer should be asked if it is a rendezvous node of them.
-    pub(super) fn unanswered(&self) -> Vec<GroupName> {
+    pub(in crate::node) fn unanswered(&self) -> Vec<GroupName> {
         let open = self.open.iter().filter(|(_, probe)| probe.asked < MAX_PROBES / 2);
         open.map(|(group, _)| group.clone()).collect()
     }
 
+    /// A question was not sent, since no peer is known: it is the next one again.
+    pub(in crate::node) fn on_no_one_to_ask(&mut self, group: &GroupName) {
+        if let Some(probe) = self.open.get_mut(group) {
+            probe.asked = probe.asked.saturating_sub(1);
+        }
+    }
+
+    /// Sends the first questions now; returns whether there are any to send.
+    pub(super) fn hasten(&mut self, now: Time) -> bool {
+        let mut any = false;
+        for probe in self.open.values_mut().filter(|probe| probe.asked == 0) {
+            probe.ask_at = now;
+            any = true;
+        }
+        any
+    }
+
+    /// A peer named a node that may host a group: asks it, if a first write there is being probed.
+    pub(in crate::node) fn on_host_named(&self, cx: &mut Context, group: GroupName, node: NetId) {
+        if self.is_open(&group) && node != cx.me() {
+            ask_for_own_record(cx, group, (node, Transport::Udp));
+        }
+    }
+
     /// Asks a discovered rendezvous node of a group, in addition to the questions by time.
-    pub(super) fn ask_in_addition(&mut self, cx: &mut Context, group: GroupName, to: NetId) {
+    pub(in crate::node) fn ask_in_addition(&mut self, cx: &mut Context, group: GroupName, to: NetId) {
         if let Some(probe) = self.open.get_mut(&group) {
             probe.asked += 1;
         }
         ask_for_own_record(cx, group, (to, Transport::Udp));
     }
-}
-
-/// The transport of a question: after two unanswered ones, a connection may get through.
-pub(in crate::node) const fn probe_transport(turn: u32) -> Transport {
-    if turn < 2 { Transport::Udp } else { Transport::Tcp }
 }

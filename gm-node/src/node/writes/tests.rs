@@ -115,6 +115,31 @@ fn a_write_with_the_store_keeps_its_group() {
 }
 
 #[test]
+fn a_first_write_without_peers_asks_added_seeds() {
+    let (mut writes, mut cx) = (WriteQueue::default(), context());
+    writes.on_write(&mut cx, write(1, (0, 9), 0), 0);
+    let turns = |writes: &mut WriteQueue, cx: &mut Context| {
+        writes.probe_first_writes(cx);
+        let actions = cx.take_actions().into_iter();
+        let turns = actions.filter_map(|action| match action {
+            Action::ProbeRecord { turn, .. } => Some(turn),
+            _ => None,
+        });
+        turns.collect::<Vec<u32>>()
+    };
+    assert_eq!(turns(&mut writes, &mut cx), [0]);
+    writes.probes().on_no_one_to_ask(&group());
+    assert!(turns(&mut writes, &mut cx).is_empty(), "the next question has its time");
+    cx.timers.cancel(&NodeTimer::WriteTick);
+    writes.ask_found_peers(&mut cx);
+    assert_eq!(cx.timers.get(&NodeTimer::WriteTick), Some(cx.now));
+    assert_eq!(turns(&mut writes, &mut cx), [0], "it is still the first one");
+    cx.timers.cancel(&NodeTimer::WriteTick);
+    writes.ask_found_peers(&mut cx);
+    assert_eq!(cx.timers.get(&NodeTimer::WriteTick), None, "a peer was asked");
+}
+
+#[test]
 fn a_first_write_waits_for_its_probe() {
     let (mut writes, mut cx) = (WriteQueue::default(), context());
     writes.on_write(&mut cx, write(1, (0, 9), 0), 0);
