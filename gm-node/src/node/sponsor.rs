@@ -15,6 +15,8 @@ use super::messages::ask_for_own_record;
 use super::timers::NodeTimer;
 use crate::groups::Sponsor;
 
+/// Time after the start in which a seed is asked first.
+const START_PERIOD: Duration = Duration::from_secs(2);
 /// Number of comparisons with the sponsor that a newcomer may defer: then it looks for the
 /// difference.
 const MAX_DEFERRED: u32 = 3;
@@ -22,6 +24,18 @@ const MAX_DEFERRED: u32 = 3;
 const SPONSOR_TIMEOUT: Duration = Duration::from_secs(3);
 /// Interval at which a newcomer looks whether the sponsor is still connected.
 pub(super) const SPONSOR_CHECK: Duration = Duration::from_millis(250);
+
+/// A seed that is connected or being dialed, for a node that has just started: it is asked first,
+/// whichever peers it named meanwhile.
+pub(super) fn choose_seed(cx: &mut Context) -> Option<NetId> {
+    if cx.now.since(cx.start_time) >= START_PERIOD {
+        return None;
+    }
+    let peers = cx.peers();
+    let seeds: Vec<NetId> =
+        peers.seeds().iter().copied().filter(|seed| peers.has_connection(*seed)).collect();
+    (!seeds.is_empty()).then(|| seeds[cx.rng.index(seeds.len())])
+}
 
 /// The transport of a question for this node's own record. The first one, to a seed, goes by the
 /// connection that is dialed at the start in any case, and makes the seed the sponsor; the second

@@ -40,6 +40,17 @@ fn nodes_that_join_together_each_dial_the_seed_alone() {
     assert!(in_sync(&cluster, 24));
 }
 
+/// Meanwhile the seed has named other nodes, and still it is the one to ask.
+#[test]
+fn nodes_that_join_a_moment_after_the_start_ask_the_seed() {
+    let (mut cluster, _) = new_cluster(24, &[], |config| config.broadcast.multicast = false);
+    cluster.run_for(millis(500));
+    (0..24).for_each(|node| join(&mut cluster, node));
+    cluster.run_for(millis(150));
+    assert!(in_sync(&cluster, 24));
+    assert_eq!(counted(&cluster, Counter::DialsStarted, NodeCounter::NewcomerAnnouncements), (23, 0));
+}
+
 #[test]
 fn a_later_newcomer_is_introduced_to_all_members() {
     let (mut cluster, _) = new_cluster(9, &[], |config| config.broadcast.multicast = false);

@@ -22,7 +22,9 @@ impl<S: Store> NodeMachine<S> {
     pub(super) fn ask_for_record(&mut self, group: GroupName, turn: u32) {
         let cx = &mut self.cx;
         let rendezvous = self.registration.rendezvous_of(cx, &group);
-        let Some(to) = self.anti_entropy.choose_probe_target(cx, &group, turn, &rendezvous) else {
+        let seed = if turn == 0 { sponsor::choose_seed(cx) } else { None };
+        let target = seed.or_else(|| self.anti_entropy.choose_probe_target(cx, &group, turn, &rendezvous));
+        let Some(to) = target else {
             return self.writes.probes().on_no_one_to_ask(&group);
         };
         let by = sponsor::choose_transport(cx, &group, to, turn);
