@@ -268,7 +268,9 @@ impl<S: Store> NodeMachine<S> {
     fn on_node_found(&mut self, node: NetId) {
         let cx = &mut self.cx;
         self.persistence.note_peers_changed();
-        self.anti_entropy.hasten(cx, cx.config.timing.exchange_interval_active);
+        if !cx.is_compared_member(node) {
+            self.anti_entropy.hasten(cx, cx.config.timing.exchange_interval_active);
+        }
         self.registration.consider_rendezvous(cx, node);
         for group in self.writes.probes().unanswered() {
             let is_asked = sponsor::pending_sponsor(cx, &group) == Some(node);

@@ -61,6 +61,14 @@ impl Context {
             || self.groups.replica(group).is_some_and(|replica| replica.state().is_member(self.me()))
     }
 
+    /// Whether a node is known as a member of a group that was compared since the start: to hear
+    /// from it is no news.
+    pub(super) fn is_compared_member(&self, node: NetId) -> bool {
+        let hosted = self.groups.hosted.iter().filter(|(_, hosted)| hosted.was_compared());
+        let mut replicas = hosted.filter_map(|(name, _)| self.groups.set.group(name));
+        replicas.any(|replica| replica.state().is_member(node))
+    }
+
     /// The groups that this node left and still hosts.
     pub(super) fn leaving_groups(&self) -> Vec<GroupName> {
         let leaving = self.groups.hosted.iter().filter(|(_, hosted)| hosted.leaving_until.is_some());
