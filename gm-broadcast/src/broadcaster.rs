@@ -50,6 +50,7 @@ use crate::peers::{Peer, PeerTable};
 use crate::reception::ReceptionTable;
 use crate::retransmit_cache::RetransmitCache;
 use crate::rng::Rng;
+use crate::round_trip::SpuriousBackoff;
 use crate::time::Time;
 use crate::timers::Timers;
 use crate::token_bucket::TokenBucket;
@@ -112,6 +113,8 @@ pub struct Broadcaster<D> {
     hops_without_ack: BTreeSet<(NetId, u64)>,
     /// Acknowledgements of such handovers that this node has not sent yet.
     unsent_hop_acks: Vec<(NetId, Ack)>,
+    /// Slows retransmissions down while they are needless.
+    hop_backoff: SpuriousBackoff,
     ack_aggregations: BTreeMap<AckKey, AckAggregation>,
     /// Broadcasts whose announcements to new neighbors wait for reports of their reception.
     late_announcements: VecDeque<late_announcements::LateAnnouncement>,
@@ -177,6 +180,7 @@ impl<D> Broadcaster<D> {
             handovers_awaiting_dial: BTreeSet::new(),
             hops_without_ack: BTreeSet::new(),
             unsent_hop_acks: Vec::new(),
+            hop_backoff: SpuriousBackoff::default(),
             ack_aggregations: BTreeMap::new(),
             late_announcements: VecDeque::new(),
             last_incomplete_multicast: None,

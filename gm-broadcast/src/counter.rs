@@ -153,6 +153,9 @@ counter_enum! {
         /// Subtrees that were sent by datagram once more, because the relay did not acknowledge
         /// them.
         HopsRetransmitted => "hops_retransmitted",
+        /// Subtrees that were acknowledged once more after they were sent again, although they had
+        /// arrived.
+        HopsRetransmittedNeedlessly => "hops_retransmitted_needlessly",
         /// Subtrees whose relay acknowledged no datagram, and whose other nodes were handed to the
         /// next candidate.
         HopsReplaced => "hops_replaced",

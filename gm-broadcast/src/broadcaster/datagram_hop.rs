@@ -32,6 +32,8 @@ pub(super) struct DatagramHop {
     pub(super) tries: u8,
     /// Time of the first try.
     pub(super) sent_at: Time,
+    /// Whether it was sent by an open connection, too.
+    pub(super) by_connection: bool,
 }
 
 /// What follows when a hop was not acknowledged in time.
@@ -114,14 +116,15 @@ impl<D> Broadcaster<D> {
         true
     }
 
-    /// Time from a try to the next one. It grows with the tries, but not exponentially: after the
-    /// seventh, nothing more is sent by datagram.
+    /// Time from a try to the next one. It grows with the tries up to three times, not exponentially:
+    /// after the seventh, nothing more is sent by datagram. What grows is the backoff of all hops.
     pub(super) fn hop_timeout(&self, hop: DatagramHop, class: LatencyClass) -> Duration {
         let peer = self.peers.get(hop.relay);
         let class = peer.and_then(|peer| peer.class).unwrap_or(class);
         let initial = self.config.path_costs.cost(class).latency.saturating_mul(4) + INITIAL_TIMEOUT;
         let timeout = peer.map_or(initial, |peer| peer.round_trip.timeout(initial));
-        timeout.saturating_mul(u32::from(hop.tries.clamp(1, 3)))
+        let factor = u32::from(hop.tries.saturating_sub(1).clamp(1, 3));
+        self.hop_backoff.applied_to(timeout).saturating_mul(factor)
     }
 
     /// The hops of a broadcast to a node that it has not acknowledged.
@@ -134,9 +137,20 @@ impl<D> Broadcaster<D> {
     /// Notes the acknowledgement of a hop. A hop that was sent once shows the round-trip time.
     pub(super) fn note_hop_ack(&mut self, now: Time, hop: DatagramHop) {
         self.on_datagram_answered(hop.relay);
-        if let Some(peer) = self.peers.get_mut(hop.relay).filter(|_| hop.tries == 1) {
+        if hop.tries > 1 {
+            return;
+        }
+        self.hop_backoff.on_clean();
+        if let Some(peer) = self.peers.get_mut(hop.relay) {
             peer.round_trip.on_sample(now.since(hop.sent_at));
         }
+    }
+
+    /// A node acknowledged a hop once more: it was sent again although it had arrived.
+    pub(super) fn on_second_hop_ack(&mut self, now: Time) {
+        self.counters.count(Counter::HopsRetransmittedNeedlessly);
+        let timeout = self.hop_backoff.applied_to(INITIAL_TIMEOUT);
+        self.hop_backoff.on_spurious(now, timeout);
     }
 
     /// A node has shown that it is present, and it learned the same of this node: what it could not

@@ -31,17 +31,18 @@ impl<D> Broadcaster<D> {
             Body::HeaderOnly => {}
             Body::PeerExchange(peers) => self.on_peers(now, (sender, present), inbound.link, peers),
             Body::Ack(Ack { broadcast, status: AckStatus::Accepted }) => {
-                self.on_hop_ack(now, sender, broadcast)
+                self.on_hop_ack(now, (sender, inbound.path), broadcast);
             }
             Body::Ack(_) if !present => self.counters.count(Counter::AcksFromAbsentPeers),
             Body::Ack(Ack { broadcast: about, status: answer }) => match answer {
                 AckStatus::Accepted => {}
                 AckStatus::Received => {
-                    self.on_hop_ack(now, sender, about);
+                    self.on_hop_ack(now, (sender, inbound.path), about);
                     self.reception.confirm(sender, now, self.config.timings.confirmation);
                 }
                 AckStatus::ContentWanted => {
-                    self.on_hop_ack(now, sender, about);
+                    // It may be repeated.
+                    self.on_hop_ack(now, (sender, Path::Connection), about);
                     self.on_content_request(now, sender, about);
                 }
                 AckStatus::Summary(sum) => self.on_ack_summary(now, sender, about, sum),

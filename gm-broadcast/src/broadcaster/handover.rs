@@ -18,6 +18,7 @@ use crate::ack_aggregation::{RelayAcks, RelayState};
 use crate::connections::{OutboundBroadcast, OutboxEntry, RelayAckRequest};
 use crate::counter::Counter;
 use crate::event::BroadcastEvent;
+use crate::handler::Path;
 use crate::latency_class::LatencyClass;
 use crate::machine::{ConnectionId, Output};
 use crate::reception::Reception;
@@ -142,7 +143,7 @@ impl<D> Broadcaster<D> {
         };
         let (outbound, class) = (handover.outbound.clone(), handover.class);
         if sent {
-            let hop = DatagramHop { relay, tries: 1, sent_at: now };
+            let hop = DatagramHop { relay, tries: 1, sent_at: now, by_connection: false };
             handover.hop = Some(hop);
             self.hops_without_ack.insert((relay, id));
             self.timers.set(BroadcasterTimer::Handover(id), now + self.hop_timeout(hop, class));
@@ -181,6 +182,7 @@ impl<D> Broadcaster<D> {
         }
         match then {
             HopTimeout::Connect => self.connect_beside_hop(now, id, hop.relay),
+            HopTimeout::GiveUp if hop.by_connection => drop(self.close_handover(now, id)),
             HopTimeout::GiveUp if !is_dialling => {
                 self.count_missing(id, hop.relay);
                 self.advance_handover(now, id);
@@ -193,13 +195,20 @@ impl<D> Broadcaster<D> {
     fn connect_beside_hop(&mut self, now: Time, id: u64, relay: NetId) {
         let link = self.connection_to(now, relay, false);
         let is_open = link.and_then(|link| self.connections.table.get(&link)).map(|link| link.is_open());
+        let Some(handover) = self.handovers.get_mut(&id) else { return };
         match (link, is_open) {
-            (Some(link), Some(true)) => self.hand_over(now, id, relay, link),
+            (Some(link), Some(true)) => {
+                // Where packets are lost, the next datagram may be faster.
+                handover.hop.iter_mut().for_each(|hop| hop.by_connection = true);
+                let announcement = handover.outbound.content.multicast
+                    && self.reception.reception_of(relay, now) != Reception::None;
+                let outbound = OutboundBroadcast { announcement, ..handover.outbound.clone() };
+                self.enqueue(now, link, OutboxEntry::Broadcast(outbound));
+                self.flush_outbox(now, link);
+            }
             (Some(_), Some(false)) => {
-                if let Some(handover) = self.handovers.get_mut(&id) {
-                    handover.dialling.push(relay);
-                    self.handovers_awaiting_dial.insert((relay, id));
-                }
+                handover.dialling.push(relay);
+                self.handovers_awaiting_dial.insert((relay, id));
             }
             _ => return,
         }
@@ -207,8 +216,12 @@ impl<D> Broadcaster<D> {
     }
 
     /// A node acknowledged a broadcast that was sent to it by datagram.
-    pub(super) fn on_hop_ack(&mut self, now: Time, sender: NetId, broadcast: BroadcastId) {
-        for id in self.hops_of(sender, broadcast) {
+    pub(super) fn on_hop_ack(&mut self, now: Time, (sender, path): (NetId, Path), broadcast: BroadcastId) {
+        let hops = self.hops_of(sender, broadcast);
+        if hops.is_empty() && path == Path::Datagram {
+            self.on_second_hop_ack(now);
+        }
+        for id in hops {
             if let Some(hop) = self.close_handover(now, id).and_then(|handover| handover.hop) {
                 self.note_hop_ack(now, hop);
             }
