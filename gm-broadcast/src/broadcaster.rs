@@ -93,6 +93,7 @@ pub struct Broadcaster<D> {
     challenge_bucket: TokenBucket,
     /// The same for all others.
     late_challenge_bucket: TokenBucket,
+    challenge_dial_bucket: TokenBucket,
     /// The nodes whose multicast was heard, present or not, and this node.
     heard: HeardNodes,
     reports: reports::Reports,
@@ -166,6 +167,7 @@ impl<D> Broadcaster<D> {
             presence_challenges: BTreeMap::new(),
             challenge_bucket: TokenBucket::per_second(presence::PROMPT_CHALLENGES),
             late_challenge_bucket: TokenBucket::per_second(presence::LATE_CHALLENGES),
+            challenge_dial_bucket: TokenBucket::per_second(presence::CHALLENGE_DIALS),
             heard: HeardNodes::default(),
             reports: reports::Reports::default(),
             has_multicast: false,

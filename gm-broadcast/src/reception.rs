@@ -157,6 +157,11 @@ impl ReceptionTable {
         self.near.get(&node).map(|near| (near.last_heard, near.confirmed_until.filter(|_| !near.missed)))
     }
 
+    /// Whether a neighbor has neither confirmed reception nor missed a multicast.
+    pub(crate) fn awaits_confirmation(&self, node: NetId) -> bool {
+        self.near.get(&node).is_some_and(|near| near.confirmed_until.is_none() && !near.missed)
+    }
+
     /// Until when the confirmation of a node that is no neighbor is valid.
     pub(crate) fn early_confirmation(&self, node: NetId) -> Option<Time> {
         self.early_confirmations.get(&node).copied()

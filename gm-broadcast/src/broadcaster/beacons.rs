@@ -22,6 +22,9 @@ use crate::time::Time;
 const MIN_BEACONS: u32 = 3;
 /// Nodes that multicast at the same time, for which the first beacon is left out.
 const SPEAKERS_PER_BEACON: usize = 8;
+/// Such nodes with which only the last beacons are sent, and their number.
+const MANY_SPEAKERS: usize = 32;
+const LAST_BEACONS: u32 = 2;
 /// Bytes of an epoch and the low bytes of a number.
 const NUMBER_BYTES: usize = 10;
 /// Greatest number of nodes whose numbers a beacon repeats, so that they fit into the extensions.
@@ -82,11 +85,18 @@ impl<D> Broadcaster<D> {
         self.config.timings.beacon.saturating_mul(1 << self.beacons.sent.min(16))
     }
 
+    fn beacon_count(&self) -> u32 {
+        self.reception.near().len().max(1).ilog(4) + MIN_BEACONS
+    }
+
     fn set_beacon_timer(&mut self, now: Time) {
         let keep = self.repeated_for();
         let recent = self.beacons.recent.numbers.values().filter(|(at, _)| now.since(*at) < keep).count();
         // While many nodes multicast, the first beacons are left out.
-        self.beacons.sent = self.beacons.sent.max((1 + recent / SPEAKERS_PER_BEACON).ilog2());
+        let left_out = (1 + recent / SPEAKERS_PER_BEACON).ilog2();
+        let least =
+            if recent >= MANY_SPEAKERS { self.beacon_count().saturating_sub(LAST_BEACONS) } else { 0 };
+        self.beacons.sent = self.beacons.sent.max(left_out).max(least);
         let interval = self.beacon_interval();
         // Of several nodes that multicast at the same time, one should be the first.
         let jitter = if recent == 0 { Duration::ZERO } else { self.jitter_rng.duration_up_to(interval) };
@@ -120,7 +130,7 @@ impl<D> Broadcaster<D> {
             return;
         }
         self.beacons.sent += 1;
-        if self.beacons.sent < self.reception.near().len().max(1).ilog(4) + MIN_BEACONS {
+        if self.beacons.sent < self.beacon_count() {
             self.set_beacon_timer(now);
         } else {
             self.timers.cancel(&BroadcasterTimer::SequenceBeacon);

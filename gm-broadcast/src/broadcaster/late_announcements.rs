@@ -62,13 +62,7 @@ impl<D> Broadcaster<D> {
     fn is_new_neighbor(&self, now: Time, node: NetId) -> bool {
         let is_new =
             self.heard.heard_since(node).is_some_and(|since| now.since(since) < self.reports_arrive_within());
-        is_new
-            && match self.reception.reception_of(node, now) {
-                Reception::Unconfirmed => true,
-                // It missed a multicast, or is not known to be present yet.
-                Reception::None => !self.reception.is_near(node),
-                Reception::Confirmed => false,
-            }
+        is_new && (!self.reception.is_near(node) || self.reception.awaits_confirmation(node))
     }
 
     pub(super) fn on_late_announcements_timer(&mut self, now: Time) {

@@ -52,7 +52,11 @@ const SPREAD: Duration = Duration::from_millis(1);
 /// New challenges in a second before the others wait.
 pub(super) const PROMPT_CHALLENGES: u32 = 4;
 /// Other challenges in a second.
-pub(super) const LATE_CHALLENGES: u32 = 16;
+pub(super) const LATE_CHALLENGES: u32 = 32;
+/// Open challenges from which on none waits to be sent by a connection.
+const CROWDED: usize = 128;
+/// Challenges in a second by a connection.
+pub(super) const CHALLENGE_DIALS: u32 = 2;
 /// Lateness of timers from which on a machine is overloaded, so that they wait longer.
 const OVERLOADED: Duration = Duration::from_millis(100);
 /// Mean interval of the others, after most reports of reception have arrived.
@@ -284,16 +288,12 @@ impl<D> Broadcaster<D> {
 
     /// Sends a challenge, or gives the node up.
     pub(super) fn on_presence_timer(&mut self, now: Time, node: NetId) {
-        if self.defers_challenge(now, node) || self.is_proven_by_last_report(now, node) {
+        if self.is_proven_by_last_report(now, node) || self.defers_challenge(now, node) {
             return;
         }
         let Some(asked) = self.presence_challenges.get_mut(&node) else { return };
         let Some(again) = RETRY_AFTER.get(usize::from(asked.tries)) else {
-            self.presence_challenges.remove(&node);
-            if !self.reception.is_near(node) {
-                self.heard.remove(node);
-            }
-            return self.counters.count(Counter::PresenceTimeouts);
+            return self.give_up_challenge(node);
         };
         asked.tries += 1;
         asked.sent_at = now;
@@ -311,15 +311,34 @@ impl<D> Broadcaster<D> {
         }
     }
 
+    fn give_up_challenge(&mut self, node: NetId) {
+        self.presence_challenges.remove(&node);
+        if !self.reception.is_near(node) {
+            self.heard.remove(node);
+        }
+        self.counters.count(Counter::PresenceTimeouts);
+    }
+
     /// Whether a challenge has to wait, because many are due at the same time.
     fn defers_challenge(&mut self, now: Time, node: NetId) -> bool {
         let Some(asked) = self.presence_challenges.get_mut(&node) else { return true };
-        // A dial costs more, and what did not arrive may still wait to be read on a busy machine.
-        let is_costly = !asked.deferred || asked.tries >= DATAGRAM_TRIES;
-        let bucket = if is_costly { &mut self.challenge_bucket } else { &mut self.late_challenge_bucket };
-        let may_ask = (!asked.deferred || self.lateness < OVERLOADED) && bucket.take(now);
+        if usize::from(asked.tries) >= RETRY_AFTER.len() {
+            return false;
+        }
+        let is_first = asked.tries == 0 && !asked.deferred;
+        let bucket = match asked.tries {
+            0 if !asked.deferred => &mut self.challenge_bucket,
+            0..DATAGRAM_TRIES => &mut self.late_challenge_bucket,
+            _ => &mut self.challenge_dial_bucket,
+        };
+        // What did not arrive may still wait to be read on a busy machine.
+        let may_ask = (is_first || self.lateness < OVERLOADED) && bucket.take(now);
         if !may_ask {
             asked.deferred = true;
+            if asked.tries >= DATAGRAM_TRIES && self.presence_challenges.len() > CROWDED {
+                self.give_up_challenge(node);
+                return true;
+            }
             let interval = self.report_interval();
             let open = u32::try_from(self.presence_challenges.len()).unwrap_or(u32::MAX);
             let spread = interval + DEFERRED_SPREAD.saturating_mul(open);

@@ -175,7 +175,7 @@ fn concurrent_challenges_are_bounded() {
         net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Multicast, bytes: bytes.into() });
     }
     assert_eq!(net.count(0, Counter::PresenceChecksDropped), 176);
-    net.run(ms(600_000));
+    net.run(ms(240_000));
     assert!(net.broadcaster(0).known().is_empty());
     assert_eq!(limit_usage(net.broadcaster(0), "presence challenges"), (0, 1_024));
 }
