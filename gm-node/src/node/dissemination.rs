@@ -108,6 +108,10 @@ impl Dissemination {
         if changed && let Some(hosted) = cx.groups.hosted.get_mut(group) {
             hosted.informed = is_newcomer.then(|| to.iter().copied().chain(sponsor).collect());
         }
+        if sponsor.is_some() && waits.is_empty() {
+            // The sponsor passes it on, together with those of other newcomers.
+            return;
+        }
         let body_of = |update: MemberUpdate| {
             let updates = own_updates(update, former.as_ref());
             Body::GroupUpdate(GroupUpdate { name: group.clone(), updates })

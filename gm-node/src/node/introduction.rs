@@ -178,11 +178,9 @@ impl Introduction {
         let state = cx.groups.replica(group).map(Replica::state)?;
         let records = introduced.iter().filter_map(|member| state.record(*member));
         let updates: Vec<MemberUpdate> = records.cloned().map(MemberUpdate::Record).collect();
-        let (me, is_far) = (cx.me(), |node: &NetId| !cx.peers().is_near(*node));
-        let members = state.members().filter(|member| *member != me && is_far(member));
-        let to: Vec<NetId> = members.filter(|member| !self.newcomers.contains_key(member)).collect();
-        // Neighbors of a newcomer received its multicast.
-        let multicast = cx.config.broadcast.multicast && introduced.iter().any(is_far);
+        let others = state.members().filter(|member| *member != cx.me());
+        let to: Vec<NetId> = others.filter(|member| !self.newcomers.contains_key(member)).collect();
+        let multicast = cx.config.broadcast.multicast;
         let has_receivers = multicast || !to.is_empty();
         (has_receivers && !updates.is_empty()).then_some((updates, to, multicast))
     }
