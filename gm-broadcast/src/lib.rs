@@ -16,8 +16,9 @@
 //!   probe).
 //! - Acknowledgements are summed on their way up the tree, so that an origin of ten thousand
 //!   targets receives a few frames.
-//! - Datagrams of a node count as a sign of life only after it answered a random challenge, so a
-//!   replay of recorded datagrams does not make a dead node look alive.
+//! - Datagrams of a node count as a sign of life only after a proof that it runs, such as the
+//!   response to a random challenge, so a replay of recorded datagrams does not make a dead node
+//!   look alive.
 //!
 //! ```
 //! use gm_broadcast::{
