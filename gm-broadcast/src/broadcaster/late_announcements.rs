@@ -41,15 +41,14 @@ impl<D> Broadcaster<D> {
         if !content.multicast_by_us || options.ack_request.is_some() || !has_room {
             return targets;
         }
-        let (nodes, targets): (Vec<_>, Vec<_>) = targets
-            .into_iter()
-            .filter(|node| *node != self.config.me)
-            .partition(|node| self.is_new_neighbor(now, *node));
-        if !nodes.is_empty() {
-            let due = now + self.reports_arrive_within();
-            self.late_announcements.push_back(LateAnnouncement { due, id, nodes });
-            self.timers.set_if_none(BroadcasterTimer::LateAnnouncements, due);
+        let is_new = |node: &NetId| *node != self.config.me && self.is_new_neighbor(now, *node);
+        if !targets.iter().any(is_new) {
+            return targets;
         }
+        let (nodes, targets): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_new);
+        let due = now + self.reports_arrive_within();
+        self.late_announcements.push_back(LateAnnouncement { due, id, nodes });
+        self.timers.set_if_none(BroadcasterTimer::LateAnnouncements, due);
         targets
     }
 
