@@ -206,8 +206,7 @@ impl<D> Broadcaster<D> {
         if broadcaster.config.multicast {
             // A first multicast makes this node known to its neighbors, so that they can confirm
             // reception before the first content.
-            let soon = broadcaster.jitter_rng.duration_up_to(broadcaster.config.timings.reception_report);
-            broadcaster.timers.set(BroadcasterTimer::ReceptionReport, now + soon);
+            broadcaster.schedule_first_multicast(now);
         }
         broadcaster
             .timers

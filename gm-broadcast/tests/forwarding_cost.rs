@@ -182,15 +182,12 @@ fn cost(bytes: usize, compressible: bool) -> [usize; 3] {
     let counters = relay.machine.broadcaster.counters();
     assert_eq!(counters.get(Counter::BroadcastsDelivered), 2 * COUNT as u64 + 1);
     assert_eq!(frames, RELAYS * COUNT, "each relay gets each broadcast");
-    let fits = bytes <= 1_024;
-    assert_eq!(multicasts, if fits { COUNT } else { 0 }, "and so does the island, if it fits");
+    assert_eq!(multicasts, 0, "no neighbor is known");
     [allocations / COUNT, allocated / COUNT, frame_bytes / frames]
 }
 
 /// The bytes are those of the frames, and of the payload in the one buffer in which it is assembled
-/// or decompressed, and then kept; the rest, and most allocations, are lists of targets. A short
-/// payload goes by multicast, too, which takes a fourth frame and a payload that is kept for
-/// retransmissions.
+/// or decompressed, and then kept; the rest, and most allocations, are lists of targets.
 #[test]
 fn forwarding_allocates_little_beyond_the_frames() {
     for (bytes, compressible, max_allocations, max_allocated) in [

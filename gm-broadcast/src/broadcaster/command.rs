@@ -29,6 +29,9 @@ impl<D> Broadcaster<D> {
             BroadcastCommand::Introduce { to, nodes } => self.introduce(now, to, nodes),
             BroadcastCommand::AddSeeds(seeds) => {
                 self.add_seeds(seeds);
+                if self.config.multicast && !self.has_multicast {
+                    self.schedule_first_multicast(now);
+                }
                 self.timers.set(BroadcasterTimer::Exchange, now);
             }
             BroadcastCommand::SetKeys(keyring) => self.codec.set_keyring(keyring),

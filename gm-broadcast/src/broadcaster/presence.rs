@@ -50,7 +50,7 @@ const RETRY_AFTER: [Duration; 3] =
 /// challenge by up to this time per neighbor, so that few challenge it before one vouches for it.
 const SPREAD: Duration = Duration::from_millis(1);
 /// New challenges in a second before the others wait.
-pub(super) const PROMPT_CHALLENGES: u32 = 4;
+pub(super) const PROMPT_CHALLENGES: u32 = 2;
 /// Other challenges in a second.
 pub(super) const LATE_CHALLENGES: u32 = 32;
 /// Open challenges from which on none waits to be sent by a connection.

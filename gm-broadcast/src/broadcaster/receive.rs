@@ -316,7 +316,9 @@ impl<D> Broadcaster<D> {
             Path::Multicast => true,
             // A neighbor that sends it to this node sends it to others of this island too.
             Path::Datagram | Path::Connection => {
-                !near && is_request && !self.heard.contains(sender) && self.multicast(now, id, &body)
+                let is_first = !near && !self.heard.contains(sender);
+                let has_neighbors = self.reception.near().len() > 0;
+                is_first && has_neighbors && is_request && self.multicast(now, id, &body)
             }
         };
         let by_us = multicast && path != Path::Multicast;

@@ -34,6 +34,9 @@ const REPORTS_IN_A_ROW: u32 = 16;
 const MAX_DISPUTED: u32 = 4;
 /// Least time in which changes are collected, per node of the island.
 const PER_NODE: Duration = Duration::from_millis(5);
+/// Half of the number of nodes from which on first multicasts are spread, and the greatest time.
+const SPREADING_FROM: usize = 100;
+const MAX_SPREAD: Duration = Duration::from_secs(30);
 
 /// The state of this node's reports.
 #[derive(Debug, Default)]
@@ -44,6 +47,8 @@ pub(super) struct Reports {
     is_early: bool,
     /// Another node does not hear the nodes that this node hears.
     is_disputed: bool,
+    /// Number of nodes that this node knew when it spread its first multicast.
+    spread_over: usize,
     /// Reports without a long pause between them.
     in_a_row: u32,
     last_at: Time,
@@ -115,8 +120,35 @@ impl<D> Broadcaster<D> {
         few && near >= LARGE_ISLAND && self.has_multicast && !self.reception.has_losses()
     }
 
+    /// Schedules this node's first multicast, which makes it known to its neighbors. With seeds, it
+    /// first learns from them how many others there are.
+    pub(super) fn schedule_first_multicast(&mut self, now: Time) {
+        let delay = self.config.timings.reception_report;
+        let least = if self.config.seeds.is_empty() { Duration::ZERO } else { delay };
+        let wait = least + self.jitter_rng.duration_up_to(delay);
+        self.timers.set(BroadcasterTimer::ReceptionReport, now + wait);
+    }
+
+    /// Whether this node's first multicast has time: it has learned of many nodes since that was
+    /// scheduled, which may all have just started, and each of them receives the first multicasts of
+    /// all. Then the first ones are spread over a longer time.
+    fn postpones_first_multicast(&mut self, now: Time) -> bool {
+        let nodes = self.peers.len();
+        if self.has_multicast || nodes < 2 * self.reports.spread_over.max(SPREADING_FROM) {
+            return false;
+        }
+        self.reports.spread_over = nodes;
+        let spread = PER_NODE.saturating_mul(u32::try_from(nodes).unwrap_or(u32::MAX));
+        let wait = self.jitter_rng.duration_up_to(spread.min(MAX_SPREAD));
+        self.timers.set(BroadcasterTimer::ReceptionReport, now + wait);
+        true
+    }
+
     /// Reports reception, or makes this node known by its first multicast.
     pub(super) fn on_reception_report_timer(&mut self, now: Time) {
+        if self.postpones_first_multicast(now) {
+            return;
+        }
         let was_early = std::mem::take(&mut self.reports.is_early);
         // Frames to one of them alone may have reported its reception meanwhile.
         let newcomers = std::mem::take(&mut self.reports.vouching);
