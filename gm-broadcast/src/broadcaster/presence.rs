@@ -77,6 +77,8 @@ pub(super) struct PresenceChallenge {
     sent_at: Time,
     /// It waits for reports of reception.
     deferred: bool,
+    /// The node sent a datagram to this node alone, so no report will be about it.
+    is_direct: bool,
     /// Reports of this node's reception have included the node.
     pub(super) reported: bool,
     /// Its last multicast, which is evaluated once the node is known to be present.
@@ -97,7 +99,12 @@ pub(super) type PresenceChallenges = BTreeMap<NetId, PresenceChallenge>;
 impl<D> Broadcaster<D> {
     /// Whether the sender of a payload is known to be present, perhaps by this payload. If not, it
     /// is challenged.
-    pub(super) fn is_present(&mut self, now: Time, inbound: &Inbound<'_>, header: &Header) -> bool {
+    pub(super) fn is_present(
+        &mut self,
+        now: Time,
+        inbound: &Inbound<'_>,
+        (header, is_ack): (&Header, bool),
+    ) -> bool {
         let node = header.sender;
         let known = self.config.directory.get(node);
         let Some(epoch) = inbound.epoch.filter(|_| known.is_none()) else {
@@ -134,10 +141,10 @@ impl<D> Broadcaster<D> {
             self.on_presence_proof(now, node, proof);
             return true;
         }
-        // A known node that asks for nothing but an acknowledgement needs no proof yet.
+        // A known node that only acknowledges, or asks for an acknowledgement, needs no proof yet.
         let is_known = self.peers.get(node).is_some_and(|peer| peer.contacted);
-        let asks =
-            inbound.path != Path::Datagram || !header.broadcast().is_some_and(|it| it.targets.is_empty());
+        let is_leaf = header.broadcast().is_some_and(|it| it.targets.is_empty());
+        let asks = inbound.path != Path::Datagram || !(is_leaf || is_ack);
         if asks || !is_known {
             self.challenge_presence(now, inbound, proof, header);
         }
@@ -267,6 +274,7 @@ impl<D> Broadcaster<D> {
                 tries: 0,
                 sent_at: now,
                 deferred: false,
+                is_direct: false,
                 reported: false,
                 last_multicast: None,
             };
@@ -275,9 +283,12 @@ impl<D> Broadcaster<D> {
             let wait = self.jitter_rng.duration_up_to(SPREAD.saturating_mul(near));
             self.timers.set(BroadcasterTimer::Presence(node), now + wait);
         }
-        if inbound.path == Path::Multicast
-            && let Some(asked) = self.presence_challenges.get_mut(&node)
-        {
+        let Some(asked) = self.presence_challenges.get_mut(&node) else { return };
+        if inbound.path == Path::Datagram && asked.tries == 0 && !asked.is_direct {
+            asked.is_direct = true;
+            self.timers.set(BroadcasterTimer::Presence(node), now);
+        }
+        if inbound.path == Path::Multicast {
             // Its content was handled; its header is evaluated later.
             let last = UnprovenMulticast { proof, source: inbound.source, header: header.clone() };
             asked.reported &=
@@ -322,7 +333,8 @@ impl<D> Broadcaster<D> {
     /// Whether a challenge has to wait, because many are due at the same time.
     fn defers_challenge(&mut self, now: Time, node: NetId) -> bool {
         let Some(asked) = self.presence_challenges.get_mut(&node) else { return true };
-        if usize::from(asked.tries) >= RETRY_AFTER.len() {
+        let is_prompt = asked.is_direct && asked.tries < DATAGRAM_TRIES;
+        if is_prompt || usize::from(asked.tries) >= RETRY_AFTER.len() {
             return false;
         }
         let is_first = asked.tries == 0 && !asked.deferred;

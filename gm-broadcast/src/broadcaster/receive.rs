@@ -110,7 +110,7 @@ impl<D> Broadcaster<D> {
             }
             return;
         }
-        let present = self.is_present(now, &inbound, &header);
+        let present = self.is_present(now, &inbound, (&header, matches!(body, Body::Ack(_))));
         inbound.present = present;
         if present {
             self.note_sender(now, &inbound, &header);
