@@ -8,6 +8,7 @@ use gm_broadcast::{
 use gm_sim::TrafficKind;
 use proptest::prelude::*;
 
+use crate::hops::meet;
 use crate::net::{Net, at};
 use crate::station::{broadcast_of, ms, node, sealed};
 
@@ -27,11 +28,7 @@ fn a_tree_of_eight_delivers_once_each() {
             config.path_costs = deep();
             config.datagram_hops = hops;
         });
-        // These show that all are present.
-        for number in 0..8 {
-            net.broadcast(number, broadcast_of("first"));
-            net.run(ms(1_000));
-        }
+        meet(&mut net, 8);
         let before: u64 = (1..8).map(|number| net.count(number, Counter::BroadcastDuplicates)).sum();
         let id = net.broadcast(0, broadcast_of("once each"));
         net.run(ms(1_000));
