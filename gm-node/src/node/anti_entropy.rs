@@ -156,7 +156,7 @@ impl AntiEntropy {
         // A group that was left is part of no root. For a group without another known member, the
         // peer is asked whether it knows one.
         let asks = self.schedule.count_exchange().is_multiple_of(2);
-        let named = group_names::groups_to_name(cx, asks);
+        let named = group_names::groups_to_name(cx, to, asks);
         comparison::compare_groups(cx, (to, by), &named);
         if shared_groups::shares_a_group(cx, to) {
             let root = shared_groups::root_with(cx, to);

@@ -89,14 +89,18 @@ pub(super) fn reply(cx: &mut Context, (to, by): Route, received: &Fingerprints, 
     }
 }
 
-/// Groups to compare by name with any partner: those that were left and, if `asks` is set, those
-/// without another known member for which not enough peers were asked.
-pub(super) fn groups_to_name(cx: &Context, asks: bool) -> Vec<GroupName> {
+/// Groups to compare by name with a partner, as no root covers them: those that were left; those
+/// of the partner in which this node is no member, but which it hosts as an observer; and, if `asks`
+/// is set, those without another known member for which not enough peers were asked.
+pub(super) fn groups_to_name(cx: &Context, partner: NetId, asks: bool) -> Vec<GroupName> {
     let peers = if asks { peers_to_ask(cx, cx.now) } else { 0 };
     let groups = &cx.groups;
     let named = groups.hosted.iter().filter(|(name, hosted)| {
         let asks = asks && hosted.is_unverified(peers);
-        hosted.leaving_until.is_some() || asks && !groups.has_other_members(name)
+        let observes = groups
+            .replica(name)
+            .is_some_and(|replica| replica.state().is_member(partner) && !replica.state().is_member(cx.me()));
+        hosted.leaving_until.is_some() || observes || asks && !groups.has_other_members(name)
     });
     named.map(|(name, _)| name.clone()).take(MAX_NAMED).collect()
 }

@@ -133,3 +133,14 @@ fn a_record_follows_if_it_is_the_next_version() {
     assert!(!follows(&mut cx, next(4)), "a version was missed");
     assert!(follows(&mut cx, next(5)));
 }
+
+/// A root covers the groups of which both are members, so an observer names those that it hosts.
+#[test]
+fn an_observer_names_the_groups_of_its_partner() {
+    let mut cx = context();
+    cx.host_with(&[2]);
+    assert_eq!(group_names::groups_to_name(&cx, node(2), false), [group()]);
+    assert!(group_names::groups_to_name(&cx, node(3), false).is_empty(), "it is no member");
+    let (_, cx) = shared();
+    assert!(group_names::groups_to_name(&cx, node(2), false).is_empty(), "the root covers it");
+}
