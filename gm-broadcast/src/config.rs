@@ -22,8 +22,8 @@ pub struct BroadcasterConfig {
     /// Whether this node multicasts. Default true. Without it, it still receives the multicasts of
     /// others, but all of its own broadcasts go over TCP.
     pub multicast: bool,
-    /// Whether subtrees that fit go by datagrams with acknowledgements. Default true. Without it, all
-    /// go by connections: each node then has one to some of the others most of the time, and a
+    /// Whether subtrees that fit go by datagrams with acknowledgements. Default true. Without it,
+    /// all go by connections: each node then has one to some of the others most of the time, and a
     /// broadcast over paths without one waits for dials.
     pub datagram_hops: bool,
     /// Nodes that are dialed again and again, until the end. Empty by default: then this node finds
@@ -142,8 +142,8 @@ pub struct BroadcasterTimings {
     /// Delay after the last multicast with content until its number is multicast again (the
     /// sequence beacon), doubled at each of a few repetitions. Default 8 ms.
     pub beacon: Duration,
-    /// Greatest random delay of a nack, so that not all neighbors send one at the same time. Default
-    /// 5 ms.
+    /// Greatest random delay of a nack, so that not all neighbors send one at the same time.
+    /// Default 5 ms.
     pub nack_jitter: Duration,
     /// Delay until a nack is sent again, to another neighbor, doubled each time from the second one
     /// on. Default 15 ms: some round trips of an island. Too low, a busy neighbor answers twice.

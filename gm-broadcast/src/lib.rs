@@ -82,8 +82,8 @@
 //!
 //! Reading order: `time.rs`, `machine.rs`, `handler.rs`, `event.rs`, `config.rs` (the interface);
 //! `postal.rs`, `islands.rs`, `plan.rs` (the tree); `reception.rs`, `loss_recovery.rs`, `dedup.rs`,
-//! `retransmit_cache.rs`, `peers.rs`, `round_trip.rs`, `connections.rs`, `ack_aggregation.rs`, `timers.rs`,
-//! `token_bucket.rs`, `counter.rs` (the state, in parts without I/O or time of their own);
+//! `retransmit_cache.rs`, `peers.rs`, `round_trip.rs`, `connections.rs`, `ack_aggregation.rs`,
+//! `timers.rs`, `token_bucket.rs`, `counter.rs` (the state, without I/O or time of its own);
 //! `broadcaster.rs` and the files below it (the protocol), `broadcast_machine.rs`.
 //! `runtime.rs` and the files below it are behind the feature `tokio`, which is on by default.
 

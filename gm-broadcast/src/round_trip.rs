@@ -56,7 +56,7 @@ impl RoundTrip {
 /// the repair of losses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpuriousBackoff {
-    /// All timeouts are multiplied by two to the power of this.
+    /// The factor of all timeouts is two to the power of this.
     doublings: u32,
     /// Acknowledgements of hops that were sent once, since the last change.
     clean: u32,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use gm_codec::{Extension, Header, Routing};
 
 use super::Broadcaster;
-use super::receive::Inbound;
+use super::inbound::Inbound;
 use super::timeouts::BroadcasterTimer;
 use crate::counter::Counter;
 use crate::handler::Path;

@@ -8,7 +8,7 @@ use gm_clock::NetId;
 use gm_codec::{Body, ConnectionSide, Handshake, Payload, ReceivedChunk, Seal};
 
 use super::Broadcaster;
-use super::receive::Inbound;
+use super::inbound::Inbound;
 use super::timeouts::BroadcasterTimer;
 use crate::connections::{Connection, ConnectionState, OutboxEntry};
 use crate::counter::Counter;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gm_codec::{Channel, ReceivedFrame, ReplayStatus};
 
 use super::Broadcaster;
-use super::receive::Inbound;
+use super::inbound::Inbound;
 use crate::counter::Counter;
 use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path};

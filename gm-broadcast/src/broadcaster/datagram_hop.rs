@@ -6,10 +6,10 @@
 //! `handover` decides. So a broadcast over cold paths waits for no dial, and a lost packet for no
 //! retransmission timeout of TCP.
 //!
-//! A hop is accepted only from a node that is known to be present: a recorded datagram makes nobody
-//! forward anything.
+//! A hop is accepted only from a node that is known to be present: a recorded datagram
+//! makes no node forward anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use gm_clock::NetId;
@@ -18,8 +18,10 @@ use gm_codec::{Ack, AckStatus, Body, BroadcastId};
 use super::Broadcaster;
 use super::handover::SubtreeHandover;
 use super::timeouts::BroadcasterTimer;
+use crate::connections::{OutboundBroadcast, OutboxEntry};
 use crate::counter::Counter;
 use crate::event::Transport;
+use crate::handler::Path;
 use crate::latency_class::LatencyClass;
 use crate::machine::Output;
 use crate::reception::Reception;
@@ -36,7 +38,7 @@ pub(super) struct DatagramHop {
     pub(super) by_connection: bool,
 }
 
-/// What follows when a hop was not acknowledged in time.
+/// The action after a hop was not acknowledged in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HopTimeout {
     /// It is sent again.
@@ -45,7 +47,7 @@ pub(super) enum HopTimeout {
     Replace,
     /// Another transport is tried beside it.
     Connect,
-    /// Nothing more is sent by datagram.
+    /// It is no longer sent by datagram.
     GiveUp,
 }
 
@@ -63,7 +65,7 @@ pub(super) const MAX_UNSENT_ACKS: usize = 64;
 const INITIAL_TIMEOUT: Duration = Duration::from_millis(25);
 
 impl DatagramHop {
-    /// What follows a timeout, by the number of tries so far. Where each datagram and each
+    /// The action after a timeout, by the number of tries so far. Where each datagram and each
     /// acknowledgement is lost with a probability of a quarter, one subtree in five is handed to a
     /// second relay, one in 27 needs a connection too, and one in 16,000 needs it because no
     /// datagram arrived.
@@ -116,8 +118,8 @@ impl<D> Broadcaster<D> {
         true
     }
 
-    /// Time from a try to the next one. It grows with the tries up to three times, not exponentially:
-    /// after the seventh, nothing more is sent by datagram. What grows is the backoff of all hops.
+    /// Time from a try to the next one. It grows with the tries up to three times, and not
+    /// exponentially, since the seventh is the last. The backoff of all hops multiplies it.
     pub(super) fn hop_timeout(&self, hop: DatagramHop, class: LatencyClass) -> Duration {
         let peer = self.peers.get(hop.relay);
         let class = peer.and_then(|peer| peer.class).unwrap_or(class);
@@ -132,6 +134,124 @@ impl<D> Broadcaster<D> {
         waiting_for(&self.hops_without_ack, node)
             .filter(|hop| self.handovers.get(hop).is_some_and(|handover| handover.outbound.id == id))
             .collect()
+    }
+
+    /// Hands the nodes that were not tried yet to the next candidate by datagram, while dials to
+    /// others are under way, which then only get the broadcast itself. False if the candidate must
+    /// be dialed, too.
+    pub(super) fn splits_off_hop(&mut self, now: Time, id: u64, next: NetId) -> bool {
+        if !self.takes_hops(now, next, id) {
+            return false;
+        }
+        let Some(handover) = self.handovers.get_mut(&id) else { return false };
+        let (outbound, class) = (handover.outbound.clone(), handover.class);
+        let nodes = std::iter::once(next).chain(std::mem::take(&mut handover.untried)).collect();
+        self.start_handover(now, outbound, class, nodes);
+        true
+    }
+
+    /// Sends a subtree by datagram; false if it must go by a connection. A subtree whose targets do
+    /// not fit is divided.
+    pub(super) fn start_hop(&mut self, now: Time, id: u64, relay: NetId) -> bool {
+        if !self.takes_hops(now, relay, id) {
+            return false;
+        }
+        let Some(mut handover) = self.handovers.remove(&id) else { return false };
+        let mut divided = Vec::new();
+        let sent = loop {
+            if self.send_hop(now, relay, &handover) {
+                break true;
+            }
+            if handover.untried.is_empty() {
+                break false;
+            }
+            divided.push(handover.untried.split_off(handover.untried.len() / 2));
+        };
+        let (outbound, class) = (handover.outbound.clone(), handover.class);
+        if sent {
+            let hop = DatagramHop { relay, tries: 1, sent_at: now, by_connection: false };
+            handover.hop = Some(hop);
+            self.hops_without_ack.insert((relay, id));
+            self.timers.set(BroadcasterTimer::Handover(id), now + self.hop_timeout(hop, class));
+        }
+        self.handovers.insert(id, handover);
+        for nodes in divided {
+            self.start_handover(now, outbound.clone(), class, nodes.into());
+        }
+        sent
+    }
+
+    /// A relay did not acknowledge a datagram in time.
+    pub(super) fn on_hop_timeout(&mut self, now: Time, id: u64, hop: DatagramHop) {
+        let Some(mut handover) = self.handovers.remove(&id) else { return };
+        let (outbound, class) = (handover.outbound.clone(), handover.class);
+        let then = hop.on_timeout();
+        let replaced = match then {
+            HopTimeout::Replace => std::mem::take(&mut handover.untried),
+            _ => VecDeque::new(),
+        };
+        let is_dialling = !handover.dialling.is_empty();
+        if then == HopTimeout::GiveUp {
+            handover.hop = None;
+            self.hops_without_ack.remove(&(hop.relay, id));
+        } else {
+            self.send_hop(now, hop.relay, &handover);
+            let again = DatagramHop { tries: hop.tries + 1, ..hop };
+            handover.hop = Some(again);
+            self.counters.count(Counter::HopsRetransmitted);
+            self.timers.set(BroadcasterTimer::Handover(id), now + self.hop_timeout(again, class));
+        }
+        self.handovers.insert(id, handover);
+        if !replaced.is_empty() {
+            self.counters.count(Counter::HopsReplaced);
+            self.start_handover(now, outbound, class, replaced.into());
+        }
+        match then {
+            HopTimeout::Connect => self.connect_beside_hop(now, id, hop.relay),
+            HopTimeout::GiveUp if hop.by_connection => drop(self.close_handover(now, id)),
+            HopTimeout::GiveUp if !is_dialling => {
+                self.count_missing(id, hop.relay);
+                self.advance_handover(now, id);
+            }
+            HopTimeout::GiveUp | HopTimeout::Again | HopTimeout::Replace => {}
+        }
+    }
+
+    /// No datagram was acknowledged so far: a connection may work where datagrams do not.
+    fn connect_beside_hop(&mut self, now: Time, id: u64, relay: NetId) {
+        let link = self.connection_to(now, relay, false);
+        let is_open = link.and_then(|link| self.connections.table.get(&link)).map(|link| link.is_open());
+        let Some(handover) = self.handovers.get_mut(&id) else { return };
+        match (link, is_open) {
+            (Some(link), Some(true)) => {
+                // Where packets are lost, the next datagram may be faster.
+                handover.hop.iter_mut().for_each(|hop| hop.by_connection = true);
+                let announcement = handover.outbound.content.multicast
+                    && self.reception.reception_of(relay, now) != Reception::None;
+                let outbound = OutboundBroadcast { announcement, ..handover.outbound.clone() };
+                self.enqueue(now, link, OutboxEntry::Broadcast(outbound));
+                self.flush_outbox(now, link);
+            }
+            (Some(_), Some(false)) => {
+                handover.dialling.push(relay);
+                self.handovers_awaiting_dial.insert((relay, id));
+            }
+            _ => return,
+        }
+        self.on_hops_unacknowledged(now, relay);
+    }
+
+    /// A node acknowledged a broadcast that was sent to it by datagram.
+    pub(super) fn on_hop_ack(&mut self, now: Time, (sender, path): (NetId, Path), broadcast: BroadcastId) {
+        let hops = self.hops_of(sender, broadcast);
+        if hops.is_empty() && path == Path::Datagram {
+            self.on_second_hop_ack(now);
+        }
+        for id in hops {
+            if let Some(hop) = self.close_handover(now, id).and_then(|handover| handover.hop) {
+                self.note_hop_ack(now, hop);
+            }
+        }
     }
 
     /// Notes the acknowledgement of a hop. A hop that was sent once shows the round-trip time.
@@ -164,8 +284,8 @@ impl<D> Broadcaster<D> {
         }
     }
 
-    /// Acknowledges a hop soon: after what follows from the broadcast itself, on which somebody
-    /// waits. A request for the content is sent at once.
+    /// Acknowledges a hop soon: after the deliveries and sends of the broadcast itself, which
+    /// are more urgent. A request for the content is sent at once.
     pub(super) fn acknowledge_hop(&mut self, now: Time, to: NetId, id: BroadcastId, status: AckStatus) {
         let is_urgent = status == AckStatus::ContentWanted || self.unsent_hop_acks.len() >= MAX_UNSENT_ACKS;
         if is_urgent {
@@ -173,6 +293,20 @@ impl<D> Broadcaster<D> {
         }
         self.unsent_hop_acks.push((to, Ack { broadcast: id, status }));
         self.timers.set_if_none(BroadcasterTimer::HopAcks, now + ACK_DELAY);
+    }
+
+    /// Replies to the sender of a subtree by the transport by which it came.
+    pub(super) fn reply(
+        &mut self,
+        now: Time,
+        (to, by): (NetId, Transport),
+        id: BroadcastId,
+        status: AckStatus,
+    ) {
+        match by {
+            Transport::Udp => self.acknowledge_hop(now, to, id, status),
+            Transport::Tcp => self.send_ack(now, to, id, status),
+        }
     }
 
     /// Sends the acknowledgements of hops.

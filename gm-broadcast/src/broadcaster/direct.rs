@@ -4,7 +4,7 @@ use gm_clock::NetId;
 use gm_codec::{Ack, AckStatus, Body, BroadcastId, Payload, Routing};
 
 use super::Broadcaster;
-use super::receive::Inbound;
+use super::inbound::Inbound;
 use crate::connections::{OutboundBroadcast, OutboxEntry};
 use crate::counter::Counter;
 use crate::event::Transport;

@@ -1,7 +1,9 @@
 //! Handover of subtrees: the first node of a subtree that can be reached becomes its relay.
 //!
-//! What fits goes by datagram (see `datagram_hop`). Otherwise, and for a node that acknowledges no
-//! datagram, by a connection. If a dial is refused, the next candidate is tried at once. If it is unanswered after a few
+//! A subtree that fits goes by datagram (see `datagram_hop`). Otherwise, and for a node that does
+//! not acknowledge datagrams, it goes by a connection.
+//!
+//! If a dial is refused, the next candidate is tried at once. If it is unanswered after a few
 //! latencies, the next one is dialed beside it (a hedged request), up to a limit. The candidate
 //! that answers first takes the subtree; unanswered ones are still among its targets.
 
@@ -9,16 +11,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::BroadcastId;
 
 use super::Broadcaster;
-use super::datagram_hop::{DatagramHop, HopTimeout};
+use super::datagram_hop::DatagramHop;
 use super::timeouts::BroadcasterTimer;
 use crate::ack_aggregation::{RelayAcks, RelayState};
 use crate::connections::{OutboundBroadcast, OutboxEntry, RelayAckRequest};
 use crate::counter::Counter;
 use crate::event::BroadcastEvent;
-use crate::handler::Path;
 use crate::latency_class::LatencyClass;
 use crate::machine::{ConnectionId, Output};
 use crate::reception::Reception;
@@ -28,11 +28,11 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(super) struct SubtreeHandover {
     pub(super) outbound: OutboundBroadcast,
-    class: LatencyClass,
+    pub(super) class: LatencyClass,
     /// Candidates that were not tried yet, in this order.
     pub(super) untried: VecDeque<NetId>,
     /// Candidates with a dial under way.
-    dialling: Vec<NetId>,
+    pub(super) dialling: Vec<NetId>,
     /// The candidate to which it was sent by datagram.
     pub(super) hop: Option<DatagramHop>,
 }
@@ -75,7 +75,7 @@ impl<D> Broadcaster<D> {
     }
 
     /// Tries the next candidate.
-    fn advance_handover(&mut self, now: Time, id: u64) {
+    pub(super) fn advance_handover(&mut self, now: Time, id: u64) {
         loop {
             let Some(handover) = self.handovers.get_mut(&id) else { return };
             let Some(node) = handover.untried.pop_front() else {
@@ -106,124 +106,6 @@ impl<D> Broadcaster<D> {
                     return;
                 }
                 _ => self.count_missing(id, node),
-            }
-        }
-    }
-
-    /// Hands the nodes that were not tried yet to the next candidate by datagram, while dials to
-    /// others are under way, which then only get the broadcast itself. False if the candidate must
-    /// be dialed, too.
-    fn splits_off_hop(&mut self, now: Time, id: u64, next: NetId) -> bool {
-        if !self.takes_hops(now, next, id) {
-            return false;
-        }
-        let Some(handover) = self.handovers.get_mut(&id) else { return false };
-        let (outbound, class) = (handover.outbound.clone(), handover.class);
-        let nodes = std::iter::once(next).chain(std::mem::take(&mut handover.untried)).collect();
-        self.start_handover(now, outbound, class, nodes);
-        true
-    }
-
-    /// Sends a subtree by datagram; false if it must go by a connection. A subtree whose targets do
-    /// not fit is divided.
-    fn start_hop(&mut self, now: Time, id: u64, relay: NetId) -> bool {
-        if !self.takes_hops(now, relay, id) {
-            return false;
-        }
-        let Some(mut handover) = self.handovers.remove(&id) else { return false };
-        let mut divided = Vec::new();
-        let sent = loop {
-            if self.send_hop(now, relay, &handover) {
-                break true;
-            }
-            if handover.untried.is_empty() {
-                break false;
-            }
-            divided.push(handover.untried.split_off(handover.untried.len() / 2));
-        };
-        let (outbound, class) = (handover.outbound.clone(), handover.class);
-        if sent {
-            let hop = DatagramHop { relay, tries: 1, sent_at: now, by_connection: false };
-            handover.hop = Some(hop);
-            self.hops_without_ack.insert((relay, id));
-            self.timers.set(BroadcasterTimer::Handover(id), now + self.hop_timeout(hop, class));
-        }
-        self.handovers.insert(id, handover);
-        for nodes in divided {
-            self.start_handover(now, outbound.clone(), class, nodes.into());
-        }
-        sent
-    }
-
-    /// A relay did not acknowledge a datagram in time.
-    fn on_hop_timeout(&mut self, now: Time, id: u64, hop: DatagramHop) {
-        let Some(mut handover) = self.handovers.remove(&id) else { return };
-        let (outbound, class) = (handover.outbound.clone(), handover.class);
-        let then = hop.on_timeout();
-        let replaced = match then {
-            HopTimeout::Replace => std::mem::take(&mut handover.untried),
-            _ => VecDeque::new(),
-        };
-        let is_dialling = !handover.dialling.is_empty();
-        if then == HopTimeout::GiveUp {
-            handover.hop = None;
-            self.hops_without_ack.remove(&(hop.relay, id));
-        } else {
-            self.send_hop(now, hop.relay, &handover);
-            let again = DatagramHop { tries: hop.tries + 1, ..hop };
-            handover.hop = Some(again);
-            self.counters.count(Counter::HopsRetransmitted);
-            self.timers.set(BroadcasterTimer::Handover(id), now + self.hop_timeout(again, class));
-        }
-        self.handovers.insert(id, handover);
-        if !replaced.is_empty() {
-            self.counters.count(Counter::HopsReplaced);
-            self.start_handover(now, outbound, class, replaced.into());
-        }
-        match then {
-            HopTimeout::Connect => self.connect_beside_hop(now, id, hop.relay),
-            HopTimeout::GiveUp if hop.by_connection => drop(self.close_handover(now, id)),
-            HopTimeout::GiveUp if !is_dialling => {
-                self.count_missing(id, hop.relay);
-                self.advance_handover(now, id);
-            }
-            HopTimeout::GiveUp | HopTimeout::Again | HopTimeout::Replace => {}
-        }
-    }
-
-    /// No datagram was acknowledged so far: a connection may work where datagrams do not.
-    fn connect_beside_hop(&mut self, now: Time, id: u64, relay: NetId) {
-        let link = self.connection_to(now, relay, false);
-        let is_open = link.and_then(|link| self.connections.table.get(&link)).map(|link| link.is_open());
-        let Some(handover) = self.handovers.get_mut(&id) else { return };
-        match (link, is_open) {
-            (Some(link), Some(true)) => {
-                // Where packets are lost, the next datagram may be faster.
-                handover.hop.iter_mut().for_each(|hop| hop.by_connection = true);
-                let announcement = handover.outbound.content.multicast
-                    && self.reception.reception_of(relay, now) != Reception::None;
-                let outbound = OutboundBroadcast { announcement, ..handover.outbound.clone() };
-                self.enqueue(now, link, OutboxEntry::Broadcast(outbound));
-                self.flush_outbox(now, link);
-            }
-            (Some(_), Some(false)) => {
-                handover.dialling.push(relay);
-                self.handovers_awaiting_dial.insert((relay, id));
-            }
-            _ => return,
-        }
-        self.on_hops_unacknowledged(now, relay);
-    }
-
-    /// A node acknowledged a broadcast that was sent to it by datagram.
-    pub(super) fn on_hop_ack(&mut self, now: Time, (sender, path): (NetId, Path), broadcast: BroadcastId) {
-        let hops = self.hops_of(sender, broadcast);
-        if hops.is_empty() && path == Path::Datagram {
-            self.on_second_hop_ack(now);
-        }
-        for id in hops {
-            if let Some(hop) = self.close_handover(now, id).and_then(|handover| handover.hop) {
-                self.note_hop_ack(now, hop);
             }
         }
     }
@@ -268,7 +150,7 @@ impl<D> Broadcaster<D> {
         self.handovers_awaiting_dial.range((node, 0)..=(node, u64::MAX)).map(|(_, id)| *id).collect()
     }
 
-    fn count_missing(&mut self, id: u64, node: NetId) {
+    pub(super) fn count_missing(&mut self, id: u64, node: NetId) {
         self.doubt(Counter::RelaysUnreachable);
         let Some(handover) = self.handovers.get(&id) else { return };
         if let Some(aggregation) =
@@ -279,7 +161,7 @@ impl<D> Broadcaster<D> {
     }
 
     /// Removes a subtree: a relay took it, or no candidate is left.
-    fn close_handover(&mut self, now: Time, id: u64) -> Option<SubtreeHandover> {
+    pub(super) fn close_handover(&mut self, now: Time, id: u64) -> Option<SubtreeHandover> {
         let handover = self.handovers.remove(&id)?;
         self.timers.cancel(&BroadcasterTimer::Handover(id));
         for node in &handover.dialling {

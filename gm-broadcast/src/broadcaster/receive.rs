@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gm_clock::NetId;
-use gm_codec::{AckStatus, Body, BroadcastHeader, BroadcastId, Header, OpenedFrame, Payload, Routing};
+use gm_codec::{AckStatus, Body, BroadcastHeader, BroadcastId, Header, Payload, Routing};
 
 use super::Broadcaster;
+use super::inbound::Inbound;
 use super::timeouts::BroadcasterTimer;
 use crate::connections::RelayAckRequest;
 use crate::counter::Counter;
@@ -17,45 +18,9 @@ use crate::event::{BroadcastEvent, Transport};
 use crate::handler::{Handler, Path, Received};
 use crate::heard::HeardFrame;
 use crate::loss_recovery::NackPolicy;
-use crate::machine::{ConnectionId, Output};
+use crate::machine::Output;
 use crate::retransmit_cache::Content;
 use crate::time::Time;
-
-/// Path, connection and size of a received payload.
-pub(super) struct Inbound<'a> {
-    pub(super) path: Path,
-    /// The epoch of its frame's nonce; `None` without encryption.
-    pub(super) epoch: Option<[u8; 8]>,
-    /// The counter of that nonce; 0 if it is unknown.
-    pub(super) counter: u32,
-    /// The opened datagram; `None` for connections and retransmissions.
-    pub(super) datagram: Option<&'a OpenedFrame>,
-    pub(super) link: Option<ConnectionId>,
-    /// Size of its payload in bytes.
-    pub(super) bytes: usize,
-    /// The source address of a datagram.
-    pub(super) source: Option<std::net::IpAddr>,
-    /// Whether its sender is known to be present.
-    pub(super) present: bool,
-}
-
-impl Inbound<'_> {
-    /// Whether the sender may ask for something: a recorded datagram is no request.
-    const fn is_request(&self) -> bool {
-        match self.path {
-            Path::Multicast => false,
-            Path::Datagram => self.present && self.epoch.is_some(),
-            Path::Connection => true,
-        }
-    }
-
-    const fn transport(&self) -> Transport {
-        match self.path {
-            Path::Multicast | Path::Datagram => Transport::Udp,
-            Path::Connection => Transport::Tcp,
-        }
-    }
-}
 
 /// A broadcast that is about to be delivered.
 struct InboundBroadcast {
@@ -284,14 +249,6 @@ impl<D> Broadcaster<D> {
             return;
         };
         self.reply(now, (sender, by), id, status);
-    }
-
-    /// Replies to the sender of a subtree by the transport by which it came.
-    fn reply(&mut self, now: Time, (to, by): (NetId, Transport), id: BroadcastId, status: AckStatus) {
-        match by {
-            Transport::Udp => self.acknowledge_hop(now, to, id, status),
-            Transport::Tcp => self.send_ack(now, to, id, status),
-        }
     }
 
     /// Passes a new broadcast to the handler, and multicasts it if no other node of this island can

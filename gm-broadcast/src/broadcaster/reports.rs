@@ -130,8 +130,8 @@ impl<D> Broadcaster<D> {
     }
 
     /// Whether this node's first multicast has time: it has learned of many nodes since that was
-    /// scheduled, which may all have just started, and each of them receives the first multicasts of
-    /// all. Then the first ones are spread over a longer time.
+    /// scheduled, which may all have just started, and each of them receives the multicasts of all.
+    /// Then the first ones are spread over a longer time.
     fn postpones_first_multicast(&mut self, now: Time) -> bool {
         let nodes = self.peers.len();
         if self.has_multicast || nodes < 2 * self.reports.spread_over.max(SPREADING_FROM) {

@@ -43,7 +43,7 @@ fn is_acceptance(tapped: &TappedFrame) -> bool {
 }
 
 #[test]
-fn a_broadcast_needs_no_connection_and_is_acknowledged_at_each_hop() {
+fn each_hop_is_acknowledged_without_a_connection() {
     let mut net = acquainted(8);
     let (dials, before) = (net.dials.len(), net.wire.len());
     let id = net.broadcast(0, broadcast_of("by datagrams"));
@@ -87,7 +87,7 @@ fn a_lost_hop_is_sent_again() {
     }
 }
 
-/// A relay that is silent keeps its subtree from nobody: after two tries the next node takes it.
+/// After two tries without an acknowledgement, the next node of the subtree becomes its relay.
 #[test]
 fn a_silent_relay_by_datagram_is_replaced() {
     let mut net = acquainted(8);
@@ -116,7 +116,7 @@ fn a_silent_relay_by_datagram_is_replaced() {
     assert!((0..8).all(|number| net.usage(number, "subtrees") == 0), "nothing is tried for ever");
 }
 
-/// Where no datagram arrives, connections do, and then nothing is sent by datagram any more.
+/// If no datagram arrives, a connection is used, and from then on no datagram is sent.
 #[test]
 fn without_datagrams_connections_carry_all() {
     let mut net = acquainted(2);
@@ -156,7 +156,7 @@ fn a_burst_goes_by_a_connection() {
 #[test]
 fn a_long_list_of_targets_is_divided() {
     let mut net = acquainted(3);
-    // Of the others nobody runs: the lists count.
+    // The others do not run: only the lists matter.
     let absent = (1_000..2_000).map(node);
     let to = Targets::Nodes(absent.chain([node(1), node(2)]).collect());
     let before = net.wire.len();

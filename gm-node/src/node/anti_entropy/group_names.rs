@@ -90,8 +90,8 @@ pub(super) fn reply(cx: &mut Context, (to, by): Route, received: &Fingerprints, 
 }
 
 /// Groups to compare by name with a partner, as no root covers them: those that were left; those
-/// of the partner in which this node is no member, but which it hosts as an observer; and, if `asks`
-/// is set, those without another known member for which not enough peers were asked.
+/// of the partner that this node hosts as an observer; and, if `asks` is set, those without another
+/// known member for which not enough peers were asked.
 pub(super) fn groups_to_name(cx: &Context, partner: NetId, asks: bool) -> Vec<GroupName> {
     let peers = if asks { peers_to_ask(cx, cx.now) } else { 0 };
     let groups = &cx.groups;
