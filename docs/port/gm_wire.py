@@ -472,7 +472,7 @@ SPELLINGS = {
     "heard lost list": lambda walk, value: walk.nodes(value, 1),
     "answer held": lambda walk, value: bool(within(walk.number(value, 1), 1, "UnknownCode")),
     "level": lambda walk, value: within(walk.number(value, 1), 15),
-    "code": lambda walk, value: within(walk.varint(value), 2, "UnknownCode"),
+    "code": lambda walk, value: within(walk.varint(value), 3, "UnknownCode"),
     "origin": lambda walk, value: walk.fill(value or {}, "node epoch"),
     "receipts": walk_receipts,
     "sections": walk_sections,

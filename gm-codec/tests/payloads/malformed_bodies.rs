@@ -36,7 +36,7 @@ pub(crate) const OF_MULTICAST: &[(&str, &str, &str)] = &[
     ("receipt: an origin that the table does not have", "> 05 05", "NoSuchEntry"),
     ("receipt: an epoch that ends early", "> 05 00 00000000", "Truncated"),
     ("receipt: no code", "> 05 00 0000000000000000 01", "Truncated"),
-    ("receipt: an unknown code", "> 05 00 0000000000000000 01 03", "UnknownCode"),
+    ("receipt: an unknown code", "> 05 00 0000000000000000 01 04", "UnknownCode"),
     ("receipt: a byte after have", "> 05 00 0000000000000000 01 00 00", "Trailing"),
     ("receipt: an unknown flag", "> 05 00 0000000000000000 01 02 04", "UnknownFlags"),
     ("receipt: a sum without names", "> 05 00 0000000000000000 01 02 00 00 00 00", "Truncated"),

@@ -93,6 +93,8 @@ fn config(plan: &Plan, directories: &[Arc<Directory>], context: &StartContext) -
     let (shape, bounds, times) = (plan.shape, plan.bounds, plan.times);
     BroadcasterConfig {
         multicast,
+        // Half of the worlds have trees of connections only.
+        datagram_hops: plan.seed % 2 == 1,
         seeds,
         directory,
         tree_shape: shape,
