@@ -1,5 +1,5 @@
-//! Inputs of datagrams. They are delivered and never forwarded, so a forged source address
-//! amplifies nothing.
+//! Inputs of datagrams. Broadcasts are delivered, and forwarded only for a sender that is shown to
+//! be present, so a forged source address or a recording amplifies nothing.
 
 use std::net::SocketAddr;
 
